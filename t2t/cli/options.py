@@ -1,0 +1,45 @@
+"""The options that mean the same in every command, and how a help page shows its example."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Folder or Hub id of an encoder-decoder. Default: the starter that ships with t2t.",
+    ),
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, mps, cuda or cuda:N.")
+]
+DtypeOption = Annotated[
+    str, typer.Option("--dtype", metavar="DTYPE", help="Type of the weights: auto, bfloat16 or float32.")
+]
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, help="Seed of every random choice that the command makes.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")
+]
+DataRootOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-root",
+        metavar="DIR",
+        help="Folder of local data sets. Default: T2T_DATA, else the Hub.",
+    ),
+]
+
+
+def example(*commands: str) -> str:
+    r"""The last paragraph of a help page: command lines that a test runs as they stand.
+
+    >>> example("t2t tasks --cluster nli")
+    '\x08\nExample:\n  t2t tasks --cluster nli'
+    """
+    # \b tells the help formatter to leave the line breaks of this paragraph alone.
+    return "\n".join(["\b", "Example:", *(f"  {command}" for command in commands)])

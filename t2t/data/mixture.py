@@ -1,0 +1,285 @@
+"""A mixture of tasks: an endless, reproducible stream of rendered examples.
+
+    rate of a task    share of its draws: min(rows, cap)^(1 / temperature), normalised to sum to 1
+    deck              65,536 shuffled cards, each naming a task, in proportion to the rates
+    pass              once through all rows of a task, in an order of its own
+
+Draw number `index` takes card `index` of the endless row of decks. The card says which task, and how often
+that task came before says which of its rows: row after row through shuffled passes, so that a task's rows are
+used equally often, whatever the cap. A hash of the index picks template and demonstrations. So `draw` is a
+pure function of (seed, index): it needs no state to resume, and any process may take any draw.
+
+Rates follow seqio (`rate_num_examples`) and T5, section 3.5.2 of Raffel et al. 2020, arXiv:1910.10683.
+Demonstrations in a share of the training examples follow Flan: Longpre et al. 2023, arXiv:2301.13688.
+"""
+
+import hashlib
+import math
+import random
+import struct
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache, partial
+
+import numpy as np
+
+from t2t.data.task import Task
+from t2t.errors import HeldOutLeakError, MixtureError, T2TError, TemplateError, did_you_mean, raise_faults
+from t2t.templates.few_shot import choose_demonstrations, with_demonstrations
+from t2t.templates.template import RenderedExample, Template
+
+DECK_SIZE = 65_536  # cards; rates are kept to 1 / 65,536, and a smaller rate still gets one card
+
+
+class Mixture:
+    """Tasks drawn at their rates, each row under a template drawn at random. Make one with `Mixture.build`.
+
+    Attributes:
+        rates: share of each task's draws; they sum to 1.
+        num_rows: how many rows of each task are drawn from.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence["_Source"],
+        rates: Mapping[str, float],
+        *,
+        shots_share: float,
+        max_shots: int,
+        seed: int,
+    ) -> None:
+        self.rates = dict(rates)
+        self.num_rows = {source.task.name: len(source.rows) for source in sources}
+        self._sources = tuple(sources)
+        self._shots_share = shots_share
+        self._max_shots = max_shots
+        self._seed = seed
+        shares = np.array([rates[source.task.name] for source in sources])
+        self._cards = np.maximum(np.rint(shares * DECK_SIZE).astype(np.int64), shares > 0)  # (num_tasks,)
+        self._deck_size = int(self._cards.sum())
+        self._deck = lru_cache(maxsize=2)(self._shuffle_deck)  # batches around the end of a deck need two
+
+    @classmethod
+    def build(
+        cls,
+        tasks: Sequence[Task],
+        *,
+        seed: int,
+        cap: int | None = None,
+        temperature: float = 1.0,
+        rates: Mapping[str, float] | None = None,
+        held_out: Collection[str] = (),
+        templates: Mapping[str, Sequence[str]] | None = None,
+        shots_share: float = 0.0,
+        max_shots: int = 0,
+        split: str = "train",
+    ) -> "Mixture":
+        """Read all rows of the tasks into memory and settle the rates.
+
+            rows 100, 400, 90000    cap 1000    temperature 1    rates 0.067, 0.267, 0.667
+                                                temperature 2    rates 0.162, 0.325, 0.513
+
+        Args:
+            tasks: what to mix; each name once.
+            seed: all draws depend on it.
+            cap: a task counts as having at most this many rows when rates are settled (all are drawn over
+                time); None counts all.
+            temperature: above 1 evens the rates out, 1 leaves them in proportion.
+            rates: a weight for every task by name, on any scale, instead of the rates above.
+            held_out: names of tasks, clusters or datasets that must not be in the mixture.
+            templates: for tasks named here, the names of the templates to use; else all of them.
+            shots_share: share of draws that get demonstrations, 0 to 1.
+            max_shots: such a draw gets 1 to this many, evenly.
+            split: the split that rows are read from.
+        Raises:
+            HeldOutLeakError: a task or its cluster is held out.
+            MixtureError: no tasks, a task twice, a task with too few rows, rates that are not usable.
+            TemplateError: no template of that name, or one that does not render its task's first row.
+            MissingDataError, CorruptRowError: the rows cannot be read.
+        """
+        _check_tasks(tasks, held_out)
+        _check_numbers(cap, temperature, shots_share, max_shots)
+        names = [task.name for task in tasks]
+        _check_names("templates", templates or {}, names)
+        if rates:
+            _check_rates(rates, names)
+        sources = [_Source(task, (templates or {}).get(task.name), split=split, seed=seed) for task in tasks]
+        _check_rows(sources, split, min_rows=1 + max_shots if shots_share else 1)
+        if not rates:
+            sizes = {source.task.name: min(len(source.rows), cap or math.inf) for source in sources}
+            largest = max(sizes.values())  # keeps the powers within 0 to 1, however low the temperature
+            rates = {name: (size / largest) ** (1 / temperature) for name, size in sizes.items()}
+        total = math.fsum(rates.values())
+        return cls(
+            sources,
+            {name: rates[name] / total for name in names},
+            shots_share=shots_share,
+            max_shots=max_shots,
+            seed=seed,
+        )
+
+    def draw(self, index: int) -> RenderedExample:
+        """Example number `index` (0 or more) of the stream; depends on nothing but the seed and the index.
+
+        Raises: TemplateError if the row does not render, naming the row.
+        """
+        if index < 0:
+            raise MixtureError(f"draws are numbered from 0: {index}")
+        deck, place = divmod(index, self._deck_size)
+        task_of_card, rank_of_card = self._deck(deck)
+        which = task_of_card[place]
+        num_before = deck * int(self._cards[which]) + int(rank_of_card[place])
+        template_bits, share_bits, shots_bits, demonstration_seed = _random_words(self._seed, "draw", index)
+        source = self._sources[which]
+        template = source.templates[template_bits % len(source.templates)]
+        example = source.render(source.place(num_before), template)
+        if share_bits >= self._shots_share * 2**64:
+            return example
+        shots = 1 + shots_bits % self._max_shots
+        # One more than wanted, since the query may be among them.
+        places = random.Random(demonstration_seed).sample(range(len(source.rows)), shots + 1)
+        demonstrations = choose_demonstrations(
+            [source.render(place, template) for place in places],
+            example_id=example.example_id,
+            shots=shots,
+            seed=demonstration_seed,
+        )
+        return with_demonstrations(example, demonstrations)
+
+    def _shuffle_deck(self, deck: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of each card (deck_size,): its task, and how many cards of that task lie before it in the deck."""
+        sorted_cards = np.repeat(np.arange(len(self._cards)), self._cards)
+        task_of_card = sorted_cards[_permutation(len(sorted_cards), self._seed, "deck", deck)]
+        rank_of_card = np.empty_like(task_of_card)
+        rank_of_card[np.argsort(task_of_card, kind="stable")] = np.concatenate(
+            [np.arange(count) for count in self._cards]
+        )
+        return task_of_card, rank_of_card
+
+
+class _Source:
+    """One task of a mixture: its rows in memory, the templates in use, and the order of each pass."""
+
+    def __init__(self, task: Task, template_names: Sequence[str] | None, *, split: str, seed: int) -> None:
+        self.task = task
+        self.templates = task.templates
+        if template_names is not None:
+            self.templates = tuple(task.file.template(name) for name in template_names)
+        self.rows = list(task.rows(split))
+        # Keyed by the task's name, so that its order stays the same when other tasks join or leave. Two
+        # passes are kept, since draws around the end of a pass may come in any order.
+        self._order = lru_cache(maxsize=2)(partial(_permutation, len(self.rows), seed, "pass", task.name))
+
+    def place(self, num_before: int) -> int:
+        """Where in `rows` the row lies that is due after `num_before` draws from this task."""
+        number, step = divmod(num_before, len(self.rows))
+        return int(self._order(number)[step])
+
+    def render(self, place: int, template: Template) -> RenderedExample:
+        example_id, row = self.rows[place]
+        try:
+            return template.render(row, example_id=example_id)
+        except TemplateError as error:
+            raise TemplateError(
+                f'row "{example_id}" of task "{self.task.name}": {error.problem}',
+                where=error.where,
+                have=error.have,
+                mend=error.mend,
+            ) from error
+
+
+def _random_words(*key: object) -> tuple[int, ...]:
+    """Four uniform 64-bit integers that depend on the key alone, on every machine and in every version."""
+    return struct.unpack("<4Q", hashlib.blake2b(repr(key).encode(), digest_size=32).digest())
+
+
+def _permutation(size: int, *key: object) -> np.ndarray:
+    """A uniform shuffle of 0 .. size - 1 (size,) that depends on the key alone."""
+    # NumPy promises the raw stream of PCG64 for good, but not that of Generator.permutation.
+    return np.argsort(np.random.PCG64(_random_words(*key)[0]).random_raw(size), kind="stable")
+
+
+def _check_tasks(tasks: Sequence[Task], held_out: Collection[str]) -> None:
+    if not tasks:
+        raise MixtureError("a mixture needs at least one task")
+    twice = [name for name, count in Counter(task.name for task in tasks).items() if count > 1]
+    if twice:
+        raise MixtureError(
+            f"tasks are in the mixture more than once: {', '.join(twice)}",
+            mend="name each once, and give it a larger rate if it is to come more often",
+        )
+    leaks = []
+    for task in tasks:
+        names = {"task": task.name, "cluster": task.cluster, "dataset": task.file.dataset.local}
+        if kinds := [kind for kind, name in names.items() if name in held_out]:
+            leaks.append(f'task "{task.name}" of cluster "{task.cluster}" (its {kinds[0]} is held out)')
+    if leaks:
+        raise HeldOutLeakError(
+            f"the mixture holds what is held out: {'; '.join(leaks)}",
+            mend="take it out of the mixture's tasks, or out of held_out",
+        )
+
+
+def _check_numbers(cap: int | None, temperature: float, shots_share: float, max_shots: int) -> None:
+    faults = [
+        MixtureError(f"{name} must be {wanted}: {value}")
+        for name, value, is_good, wanted in [
+            ("cap", cap, cap is None or cap >= 1, "1 or more"),
+            ("temperature", temperature, 0 < temperature < math.inf, "above 0"),
+            ("shots_share", shots_share, 0 <= shots_share <= 1, "between 0 and 1"),
+            (
+                "max_shots",
+                max_shots,
+                max_shots >= (shots_share > 0),
+                "1 or more where shots_share is above 0",
+            ),
+        ]
+        if not is_good
+    ]
+    raise_faults(faults)
+
+
+def _check_names(option: str, given: Collection[str], names: Sequence[str]) -> None:
+    unknown = [name for name in given if name not in names]
+    if unknown:
+        raise MixtureError(
+            f"{option} name tasks that the mixture lacks: {', '.join(unknown)}",
+            have=names,
+            mend=did_you_mean(unknown[0], names),
+        )
+
+
+def _check_rates(rates: Mapping[str, float], names: Sequence[str]) -> None:
+    _check_names("rates", rates, names)
+    if without := [name for name in names if name not in rates]:
+        raise MixtureError(
+            f"rates leave out tasks of the mixture: {', '.join(without)}",
+            have=rates,
+            mend="give every task a rate (0 for none), or give no rates at all",
+        )
+    if wrong := [f"{name}: {rate}" for name, rate in rates.items() if not 0 <= rate < math.inf]:
+        raise MixtureError(f"rates must be 0 or more: {', '.join(wrong)}")
+    if not any(rates.values()):
+        raise MixtureError("rates sum to 0: no task could be drawn", mend="give one task a rate above 0")
+
+
+def _check_rows(sources: Sequence[_Source], split: str, min_rows: int) -> None:
+    """Fail before the training starts rather than in the middle of it."""
+    faults: list[T2TError] = []
+    for source in sources:
+        if len(source.rows) < min_rows:
+            why = "the query and max_shots demonstrations" if source.rows else "any draw"
+            problem = (
+                f'task "{source.task.name}" has {len(source.rows)} rows in split "{split}": too few for {why}'
+            )
+            mend = "take it out of the mixture, or give it more rows"
+            faults.append(MixtureError(problem, mend=mend))
+            continue
+        if not source.templates:
+            faults.append(MixtureError(f'task "{source.task.name}" is to be used with none of its templates'))
+        for template in source.templates:
+            try:
+                source.render(0, template)
+            except TemplateError as error:
+                faults.append(error)
+    raise_faults(faults)

@@ -1,0 +1,218 @@
+"""Rows from files and from the Hub: every format gives plain dicts, one at a time.
+
+    suffix       read by     a row's values
+    .jsonl       jsonlines   as JSON gives them; the file is UTF-8, blank lines are skipped
+    .csv .tsv    csv         text; the first line names the columns, quoting as spreadsheets write it
+    .parquet     pyarrow     as Python objects
+
+The text formats may be compressed: `.jsonl.gz`, `.csv.xz`. A row that does not parse is an error with its
+file and line; nothing is skipped.
+"""
+
+import csv
+import gzip
+import json
+import lzma
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonlines
+
+from t2t.errors import CorruptRowError, DataError, Location, MissingDataError
+
+Row = dict[str, Any]
+
+_OPENERS: dict[str, Callable[..., Any]] = {"": open, ".gz": gzip.open, ".xz": lzma.open}
+
+
+def read_rows(path: str | Path) -> Iterator[Row]:
+    """The rows of a data file, read lazily, in file order.
+
+    Raises:
+        MissingDataError: there is no such file.
+        DataError: its suffix is unknown, or it cannot be opened.
+        CorruptRowError: a row does not parse; the message holds file and line (parquet has no lines).
+    """
+    path = Path(path)
+    suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
+    if suffix is None:
+        raise DataError(
+            f'data file "{path.name}" is of a kind that cannot be read',
+            where=Location(path),
+            have=SUFFIXES,
+            mend="convert it to one of these",
+        )
+    if not path.is_file():
+        raise MissingDataError(f'there is no data file "{path}"')
+    if suffix == ".parquet":
+        return _read_parquet(path)
+    kind, _, compression = suffix[1:].partition(".")
+    return _TEXT_READERS[kind](path, _lines(path, f".{compression}" if compression else ""))
+
+
+def read_hub_rows(path: str, name: str | None, split: str) -> Iterator[Row]:
+    """The rows of a dataset on the Hugging Face Hub (or in its local cache), in order.
+
+    A class label comes as its word, since only the dataset knows its own numbering; -1, the Hub's mark of a
+    hidden label, leaves the column out. No code from the Hub is ever run.
+
+    Args:
+        path: dataset id, such as "nyu-mll/glue".
+        name: its configuration, such as "rte", or None.
+        split: split name on the Hub, such as "validation_matched".
+    Raises: MissingDataError if `datasets` is not installed, or the dataset cannot be had.
+    """
+    wanted = f'"{path}"' + (f' (configuration "{name}")' if name else "") + f', split "{split}"'
+    try:
+        import datasets
+    except ImportError as error:
+        raise MissingDataError(
+            f'the Hub dataset {wanted} needs the package "datasets"', mend='pip install "t2t[hub]"'
+        ) from error
+    try:
+        dataset = datasets.load_dataset(path, name, split=split)
+    except (
+        Exception
+    ) as error:  # no network, no such id, configuration or split: each has exceptions of its own
+        raise MissingDataError(
+            f"the Hub dataset {wanted} cannot be had: {type(error).__name__}: {error}",
+            mend="check the id and the network, or use a local copy",
+        ) from error
+    words = {
+        column: feature.names
+        for column, feature in dataset.features.items()
+        if isinstance(feature, datasets.ClassLabel)
+    }
+    return (_with_words(row, words) for row in dataset)
+
+
+def _with_words(row: Row, words: dict[str, list[str]]) -> Row:
+    for column, names in words.items():
+        index = row.pop(column)
+        if index is not None and index >= 0:
+            row[column] = names[index]
+    return row
+
+
+def _lines(path: Path, compression: str) -> Iterator[bytes]:
+    """Lines of a file, ended by a line feed alone: JSON and CSV texts may hold other line separators."""
+    num_lines = 0
+    try:
+        with _OPENERS[compression](path, "rb") as file:
+            for line in file:
+                num_lines += 1
+                yield line
+    except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
+        # Left alone, the EOFError of a cut-off .gz would end jsonlines' loop as if the file were complete.
+        raise CorruptRowError(
+            f"compressed data are damaged or cut off: {error}",
+            where=Location(path, num_lines + 1),
+            mend="copy the file again",
+        ) from error
+    except OSError as error:
+        raise DataError(f"data file cannot be read: {error.strerror}", where=Location(path)) from error
+
+
+def _read_jsonl(path: Path, lines: Iterator[bytes]) -> Iterator[Row]:
+    try:
+        yield from jsonlines.Reader(lines, loads=_parse_json).iter(type=dict, skip_empty=True)
+    except jsonlines.InvalidLineError as error:
+        text = error.line if isinstance(error.line, str) else error.line.decode("utf-8", "replace")
+        raise CorruptRowError(
+            f"row is not a JSON object: {_shortened(text)}",
+            where=Location(path, error.lineno),
+            mend=f"the parser says: {error.__cause__}" if error.__cause__ else "write one {...} a line",
+        ) from error
+
+
+def _parse_json(line: str | bytes) -> Any:
+    try:
+        return json.loads(line)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _read_csv(path: Path, lines: Iterator[bytes], dialect: str = "excel") -> Iterator[Row]:
+    reader = csv.reader(_decoded(path, lines), dialect, strict=True)
+    columns: list[str] = []
+    try:
+        for values in reader:
+            if not values:  # a blank line
+                continue
+            if not columns:
+                columns = values
+                _check_header(path, reader.line_num, columns)
+            elif len(values) == len(columns):
+                yield dict(zip(columns, values, strict=True))
+            else:
+                raise CorruptRowError(
+                    f"row has {len(values)} fields, the first line names {len(columns)} columns",
+                    where=Location(path, reader.line_num),
+                    have=columns,
+                    mend="put fields that hold a separator, a quote or a line break in double quotes",
+                )
+    except csv.Error as error:
+        raise CorruptRowError(
+            f"row cannot be split into fields: {error}",
+            where=Location(path, reader.line_num),
+            mend="check its quotes, or write the rows as .jsonl",
+        ) from error
+
+
+def _read_tsv(path: Path, lines: Iterator[bytes]) -> Iterator[Row]:
+    return _read_csv(path, lines, dialect="excel-tab")
+
+
+def _decoded(path: Path, lines: Iterator[bytes]) -> Iterator[str]:
+    for number, line in enumerate(lines, 1):
+        try:
+            # Spreadsheets begin a file with a byte order mark, which would become part of a column's name.
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise CorruptRowError(
+                f"row is not UTF-8: {_shortened(line.decode('utf-8', 'replace'))}",
+                where=Location(path, number),
+                mend="save the file as UTF-8",
+            ) from error
+
+
+def _check_header(path: Path, line: int, columns: list[str]) -> None:
+    wrong = [column for column, count in Counter(columns).items() if count > 1 or not column.strip()]
+    if wrong:
+        raise CorruptRowError(
+            f"columns need names of their own, these are empty or repeated: {', '.join(map(repr, wrong))}",
+            where=Location(path, line),
+            have=columns,
+        )
+
+
+def _read_parquet(path: Path) -> Iterator[Row]:
+    import pyarrow.parquet  # 60 ms; the other formats do without
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches():
+                yield from batch.to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise CorruptRowError(f"not a readable parquet file: {error}", where=Location(path)) from error
+
+
+def _shortened(text: str, limit: int = 80) -> str:
+    text = text.strip()
+    return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+_TEXT_READERS: dict[str, Callable[[Path, Iterator[bytes]], Iterator[Row]]] = {
+    "jsonl": _read_jsonl,
+    "csv": _read_csv,
+    "tsv": _read_tsv,
+}
+
+# Most wanted first: the order in which a split's file is looked for, and which "have:" shows.
+SUFFIXES = (
+    *(f".{kind}{compression}" for kind in _TEXT_READERS for compression in _OPENERS),
+    ".parquet",
+)

@@ -1,0 +1,142 @@
+"""A task with its data: the rows behind a task file, from a local folder or from the Hub.
+
+    <data root>/<dataset.local>/<split>.jsonl        or .jsonl.gz, .csv, .tsv, .parquet ... (see readers.py)
+
+The data root is the argument, else the environment variable T2T_DATA. A dataset without local files comes
+from the Hub, where `dataset.splits` gives the Hub's names of our splits. A local copy is never filled up from
+the Hub: it may be divided in another way, and rows of a test split would turn up in training. The split
+"examples" is always there: the sample rows of the task file itself.
+"""
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from t2t.data.readers import SUFFIXES, read_hub_rows, read_rows
+from t2t.errors import DataError, Location, MissingDataError
+from t2t.templates.library import read_task_file
+from t2t.templates.task_file import TaskFile
+from t2t.templates.template import Template
+
+EXAMPLES = "examples"
+DATA_ROOT_VARIABLE = "T2T_DATA"
+_STANDARD_SPLITS = ("train", "validation", "test")
+
+
+class Task:
+    """A task file and the way to its rows; rows are read when they are asked for.
+
+    Args:
+        file: the task file.
+        data_root: folder that holds the datasets' folders; None takes T2T_DATA, if that is set.
+    """
+
+    def __init__(self, file: TaskFile, *, data_root: str | Path | None = None) -> None:
+        self.file = file
+        root = data_root or os.environ.get(DATA_ROOT_VARIABLE)
+        self.data_root = Path(root) if root else None
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, *, data_root: str | Path | None = None) -> "Task":
+        """The task of a shipped task file, by name, or of any task file, by path.
+
+        Raises: TaskNotFoundError for an unknown name; TaskFileError for a malformed file.
+        """
+        return cls(read_task_file(name_or_path), data_root=data_root)
+
+    @property
+    def name(self) -> str:
+        return self.file.task
+
+    @property
+    def cluster(self) -> str:
+        return self.file.cluster
+
+    @property
+    def templates(self) -> tuple[Template, ...]:
+        return self.file.templates
+
+    def __repr__(self) -> str:
+        return f"Task({self.name}, data_root={self.data_root})"
+
+    def splits(self) -> tuple[str, ...]:
+        """The splits that are there locally, such as ("train", "test"); empty if only the Hub has them."""
+        names = dict.fromkeys((*_STANDARD_SPLITS, *self.file.dataset.splits))
+        return tuple(name for name in names if self._local_file(name))
+
+    def rows(self, split: str, *, limit: int | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The rows of a split as `("validation:17", context)`, where 17 is the row's place in the split.
+
+        Args:
+            split: one of our split names, or "examples" for the sample rows of the task file.
+            limit: how many rows to stop after; None gives all.
+        Raises:
+            MissingDataError: neither a local file nor the Hub has the split; named are all places tried.
+            CorruptRowError: a row does not parse.
+            DataError: a row's label is none of the task's labels.
+        """
+        rows = iter(self.file.examples) if split == EXAMPLES else self._source_rows(split)
+        return (self._numbered(f"{split}:{index}", row) for index, row in enumerate(islice(rows, limit)))
+
+    def _numbered(self, example_id: str, row: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        try:
+            return example_id, self.file.context(row)
+        except DataError as error:
+            raise DataError(
+                f'row "{example_id}": {error.problem}', where=error.where, have=error.have, mend=error.mend
+            ) from error
+
+    def _source_rows(self, split: str) -> Iterator[dict[str, Any]]:
+        dataset = self.file.dataset
+        if self.data_root is not None and not self.data_root.is_dir():
+            raise MissingDataError(
+                f'the data root "{self.data_root}" is not a folder',
+                mend=f"name another with --data-root or {DATA_ROOT_VARIABLE}",
+            )
+        if local_file := self._local_file(split):
+            return read_rows(local_file)
+        tried = [self._local_pattern(split)]
+        if (splits := self.splits()) or dataset.hub is None:
+            raise self._missing(split, tried, have=(*splits, EXAMPLES))
+        try:
+            return read_hub_rows(dataset.hub.path, dataset.hub.name, dataset.splits.get(split, split))
+        except MissingDataError as error:
+            raise self._missing(split, [*tried, error.problem], mend=error.mend) from error
+
+    def _local_folder(self) -> Path | None:
+        local = self.file.dataset.local
+        return self.data_root / local if self.data_root is not None and local is not None else None
+
+    def _local_file(self, split: str) -> Path | None:
+        folder = self._local_folder()
+        if folder is None:
+            return None
+        found = [path for suffix in SUFFIXES if (path := folder / f"{split}{suffix}").is_file()]
+        if len(found) > 1:
+            raise DataError(
+                f'split "{split}" of task "{self.name}" has more than one file',
+                where=Location(folder),
+                have=[path.name for path in found],
+                mend="leave the one that holds the rows",
+            )
+        return found[0] if found else None
+
+    def _local_pattern(self, split: str) -> str:
+        if folder := self._local_folder():
+            return f"{folder / split}{{{','.join(SUFFIXES)}}}"
+        return "no local folder, since " + (
+            "no data root is named" if self.data_root is None else "the task file names none"
+        )
+
+    def _missing(
+        self, split: str, tried: list[str], *, have: tuple[str, ...] | None = None, mend: str | None = None
+    ) -> MissingDataError:
+        remedy = f"put the rows there, or name the folder above with --data-root or {DATA_ROOT_VARIABLE}"
+        return MissingDataError(
+            "\n    ".join([f'task "{self.name}" has no rows for split "{split}"; tried', *tried]),
+            where=self.file.location("dataset"),
+            have=have,
+            mend=f"{remedy}; {mend}" if mend else remedy,
+        )

@@ -1,0 +1,180 @@
+"""The stream from prompts to predictions: windows, then batches of like lengths, then ranking or writing."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from t2t.errors import InferenceError
+from t2t.inference.generate import Decoding, generate_batch
+from t2t.inference.prompts import (
+    EncodedSource,
+    Prediction,
+    Prompt,
+    SourceBatch,
+    SourceEncoder,
+    source_batches,
+    windows,
+)
+from t2t.inference.rank import (
+    ChoiceEncoder,
+    LengthNorm,
+    check_length_norm,
+    choice_logprobs,
+    normalised,
+    softmax,
+)
+
+WINDOW = 512  # prompts: enough to fill batches of like lengths, few enough that a stream answers early
+DEFAULT_MAX_SOURCE_LEN = 1024  # tokens, for models without a limit of their own; as T0's evaluation
+
+
+@dataclass(frozen=True)
+class Answering:
+    """The options of one call, and the stream that answers under them.
+
+    Attributes:
+        max_source_len: tokens to read of a source; None takes `default_max_source_len`.
+        batch_size: sources at once, at most.
+        max_batch_tokens: padded source tokens at once, at most.
+    Raises: InferenceError for an option out of range.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    max_source_len: int | None
+    batch_size: int
+    max_batch_tokens: int
+    length_norm: LengthNorm = "sum"
+    decoding: Decoding = Decoding()
+
+    def __post_init__(self) -> None:
+        positions = max_positions(self.model)
+        check_length_norm(self.length_norm)
+        self.decoding.check(max_target_len=positions)
+        if self.batch_size < 1:
+            raise InferenceError(f"batch_size is at least 1, not {self.batch_size}")
+        if self.max_source_len is None:
+            return
+        shortest = len(self.tokenizer("")["input_ids"]) + 1  # one token beside the special ones
+        if self.max_source_len < shortest:
+            raise InferenceError(
+                f"max_source_len is at least {shortest} with this tokenizer, not {self.max_source_len}"
+            )
+        if positions is not None and self.max_source_len > positions:
+            raise InferenceError(
+                f"max_source_len is {self.max_source_len}; the model's encoder has {positions} positions"
+            )
+
+    def stream(self, prompts: Iterable[Prompt]) -> Iterator[Prediction]:
+        """One prediction per prompt, in order; prompts are read a window at a time.
+
+        Raises: InferenceError, when it gets there, for a prompt that cannot be answered.
+        """
+        max_source_len = self.max_source_len or default_max_source_len(self.model, self.tokenizer)
+        source_encoder = SourceEncoder(self.tokenizer, max_source_len)
+        choice_encoder = ChoiceEncoder(self.tokenizer, max_target_len=max_positions(self.model))
+        try:
+            for window in windows(prompts, WINDOW):
+                # Nothing is held over a yield: between two predictions the model is as its owner left it.
+                with _evaluation_mode(self.model):
+                    sources = source_encoder.encode(window)
+                    answers = dict(self._ranked(window, sources, choice_encoder))
+                    answers.update(self._generated(window, sources))
+                yield from (answers[position] for position in range(len(window)))
+        finally:
+            source_encoder.report()
+
+    def _ranked(
+        self, window: Sequence[Prompt], sources: Sequence[EncodedSource], encoder: ChoiceEncoder
+    ) -> Iterator[tuple[int, Prediction]]:
+        """(position in the window, prediction) of the prompts that have choices."""
+        choices_of = {i: prompt.choices for i, prompt in enumerate(window) if prompt.choices is not None}
+        choice_ids = dict(zip(choices_of, encoder.encode(window), strict=True))
+        for batch in self._batches(sources, list(choices_of)):
+            logprobs = choice_logprobs(
+                self.model,
+                batch,
+                [choice_ids[position] for position in batch.positions],
+                max_tokens=self.max_batch_tokens,
+            )
+            for position, sums in zip(batch.positions, logprobs, strict=True):
+                choices = choices_of[position]
+                scores = normalised(sums, choices, choice_ids[position], self.length_norm)
+                winner = scores.index(max(scores))
+                yield (
+                    position,
+                    Prediction(
+                        text=choices[winner],
+                        logprob=sums[winner],
+                        choices=choices,
+                        logprobs=scores,
+                        probabilities=softmax(scores),
+                        length_norm=self.length_norm,
+                        **_origin(window[position], sources[position]),
+                    ),
+                )
+
+    def _generated(
+        self, window: Sequence[Prompt], sources: Sequence[EncodedSource]
+    ) -> Iterator[tuple[int, Prediction]]:
+        """The same for the prompts without choices."""
+        free = [position for position, prompt in enumerate(window) if prompt.choices is None]
+        for batch in self._batches(sources, free, copies=self.decoding.num_beams):
+            texts = [window[position].source for position in batch.positions]
+            ids, logprobs = generate_batch(self.model, batch, texts, self.decoding)
+            answers = self.tokenizer.batch_decode(
+                ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
+            for position, answer, logprob in zip(batch.positions, answers, logprobs, strict=True):
+                origin = _origin(window[position], sources[position])
+                yield position, Prediction(text=answer, logprob=logprob, **origin)
+
+    def _batches(
+        self, sources: Sequence[EncodedSource], positions: Sequence[int], *, copies: int = 1
+    ) -> Iterator[SourceBatch]:
+        return source_batches(
+            sources,
+            positions,
+            max_tokens=self.max_batch_tokens // copies,
+            batch_size=self.batch_size,
+            pad_id=self.tokenizer.pad_token_id,
+            device=self.model.device,
+        )
+
+
+def max_positions(model: PreTrainedModel) -> int | None:
+    """Tokens a source or an answer can have at most (BART: 1024); None for relative positions, as T5's."""
+    return getattr(model.config, "max_position_embeddings", None)
+
+
+def default_max_source_len(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    """The model's limit or the tokenizer's, the lower of the two; 1024 if neither has one."""
+    limits = [max_positions(model), tokenizer.model_max_length]
+    # A tokenizer without a limit says so by a huge number.
+    return min((limit for limit in limits if limit and limit < 10**9), default=DEFAULT_MAX_SOURCE_LEN)
+
+
+def _origin(prompt: Prompt, source: EncodedSource) -> dict:
+    return {
+        "num_source_tokens": len(source.ids),
+        "truncated": source.truncated,
+        "source": prompt.source,
+        "task": prompt.task,
+        "template": prompt.template,
+        "example_id": prompt.example_id,
+    }
+
+
+@contextmanager
+def _evaluation_mode(model: PreTrainedModel) -> Iterator[None]:
+    """Dropout off, and back on afterwards where a training loop had it on."""
+    if not model.training:  # left alone, so that threads that share a model do not disturb each other
+        yield
+        return
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train()

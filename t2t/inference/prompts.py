@@ -1,0 +1,199 @@
+"""What goes into inference and what comes out, and how many prompts become few padded batches.
+
+Prompts arrive as a stream, which is read in windows; inside a window the sources are sorted by length, so that
+a batch holds little padding.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from t2t.errors import InferenceError, Location
+from t2t.tokens.batches import length_buckets
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One question to a model: choose among `choices`, or write freely where they are None.
+
+    Attributes:
+        label: what an error message calls it, such as "sources[3]".
+    """
+
+    source: str
+    choices: tuple[str, ...] | None = None
+    label: str = "source"
+    task: str | None = None
+    template: str | None = None
+    example_id: str | None = None
+
+    @property
+    def location(self) -> Location:
+        return Location(field=self.label)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A model's answer to one source.
+
+    Attributes:
+        text: the best answer choice, or what the model wrote.
+        logprob: log-likelihood of `text` in nats, summed over its tokens with the end-of-sequence, whatever
+            the length_norm.
+        choices: the answer choices in the order given; None for generated text, as the next three.
+        logprobs: one score per choice, in nats after `length_norm`; the highest won.
+        probabilities: softmax over `logprobs`; sums to 1.
+        length_norm: "sum", "mean_token" or "mean_byte".
+        num_source_tokens: tokens that the model read, special ones included.
+        truncated: the source had more tokens than that, and its end was cut off.
+        task, template, example_id: where the source was rendered from, if `run` rendered it.
+    """
+
+    text: str
+    logprob: float
+    num_source_tokens: int
+    truncated: bool
+    choices: tuple[str, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+    probabilities: tuple[float, ...] | None = None
+    length_norm: str | None = None
+    source: str | None = None
+    task: str | None = None
+    template: str | None = None
+    example_id: str | None = None
+
+
+@dataclass(frozen=True)
+class EncodedSource:
+    """The ids of one source after truncation, special tokens included."""
+
+    ids: list[int]
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class SourceBatch:
+    """Sources of like lengths, padded on the right.
+
+    Attributes:
+        positions: where in its window each row came from.
+        input_ids: int64 (batch, source_len).
+        attention_mask: int64 (batch, source_len), 0 on padding.
+    """
+
+    positions: list[int]
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+
+
+def windows(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of `size` items, the last one shorter; reads no further than the window that is asked for."""
+    iterator = iter(items)
+    while window := list(islice(iterator, size)):
+        yield window
+
+
+@dataclass
+class SourceEncoder:
+    """Turns the sources of one call into ids, cuts what is too long, and counts what it cut.
+
+    Args:
+        max_source_len: tokens a source may have, special ones included; the end of a longer one is cut
+            off and its special tokens are kept.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    max_source_len: int
+    num_sources: int = field(default=0, init=False)
+    num_truncated: int = field(default=0, init=False)
+    longest: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self._num_suffix_tokens = num_suffix_tokens(self.tokenizer)
+
+    def encode(self, prompts: Sequence[Prompt]) -> list[EncodedSource]:
+        """Raises: InferenceError for a source that is no text or an empty one."""
+        for prompt in prompts:
+            check_text(prompt.source, "the source", prompt.location)
+        # The tokenizer's own truncation is not used: it sets a state inside a fast tokenizer, which other
+        # threads may be using, and does not tell what it cut. verbose=False: we report long texts ourselves.
+        texts = [prompt.source for prompt in prompts]
+        return [self._cut(ids) for ids in self.tokenizer(texts, verbose=False)["input_ids"]]
+
+    def report(self) -> None:
+        """Log one warning if anything was cut."""
+        if self.num_truncated:
+            logger.warning(
+                "%d of %d sources were cut to %d tokens; the longest had %d",
+                self.num_truncated,
+                self.num_sources,
+                self.max_source_len,
+                self.longest,
+            )
+
+    def _cut(self, ids: list[int]) -> EncodedSource:
+        self.num_sources += 1
+        if len(ids) <= self.max_source_len:
+            return EncodedSource(ids, truncated=False)
+        self.num_truncated += 1
+        self.longest = max(self.longest, len(ids))
+        num_suffix = self._num_suffix_tokens
+        kept = ids[: self.max_source_len - num_suffix] + ids[len(ids) - num_suffix :]
+        return EncodedSource(kept, truncated=True)
+
+
+def num_suffix_tokens(tokenizer: PreTrainedTokenizerBase) -> int:
+    """How many special tokens follow a text: 1 for T5 (`x </s>`) and BART, 2 for mBART (`x </s> en_XX`)."""
+    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+    whole = tokenizer("a")["input_ids"]
+    starts = (start for start in range(len(whole)) if whole[start : start + len(bare)] == bare)
+    return len(whole) - len(bare) - next(starts, 0)
+
+
+def source_batches(
+    sources: Sequence[EncodedSource],
+    positions: Sequence[int],
+    *,
+    max_tokens: int,
+    batch_size: int,
+    pad_id: int,
+    device: torch.device,
+) -> Iterator[SourceBatch]:
+    """Batches of sources of like lengths, with at most `max_tokens` tokens, padding included, in each.
+
+    Args:
+        positions: which of the sources to take.
+        max_tokens: a longer source comes alone.
+        batch_size: the most sources in a batch.
+    """
+    lengths = [len(sources[position].ids) for position in positions]
+    for bucket in length_buckets(lengths, max_tokens=max_tokens, max_size=batch_size):
+        rows = [positions[index] for index in bucket]
+        input_ids = pad([sources[position].ids for position in rows], pad_id)
+        attention_mask = pad([[1] * len(sources[position].ids) for position in rows], 0)
+        yield SourceBatch(rows, input_ids.to(device), attention_mask.to(device))
+
+
+def pad(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
+    """An int64 tensor (len(rows), longest row), filled up with `value` on the right."""
+    padded = torch.full((len(rows), max(map(len, rows))), value, dtype=torch.int64)
+    for row, ids in zip(padded, rows, strict=True):
+        row[: len(ids)] = torch.tensor(ids, dtype=torch.int64)
+    return padded
+
+
+def check_text(text: object, name: str, location: Location) -> None:
+    """Raises: InferenceError unless it is a str with more than whitespace in it."""
+    if not isinstance(text, str):
+        raise InferenceError(f"{name} is no text but {type(text).__name__}: {text!r:.80}", where=location)
+    if not text.strip():
+        raise InferenceError(f"{name} is empty", where=location, mend="give it at least one word")

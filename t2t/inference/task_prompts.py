@@ -1,0 +1,114 @@
+"""From the rows of a task to prompts: rendered by its templates, with demonstrations in front if asked for."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from t2t.errors import InferenceError
+from t2t.inference.prompts import Prompt
+from t2t.templates.few_shot import choose_demonstrations, with_demonstrations
+from t2t.templates.task_file import TaskFile
+from t2t.templates.template import RenderedExample, Template
+
+Row = Mapping[str, Any]
+ALL = "all"
+
+
+def choose_templates(file: TaskFile, template: str | None) -> tuple[Template, ...]:
+    """The template of that name; the task's first one for None; every one of them for "all".
+
+    Raises: TemplateError for an unknown name.
+    """
+    if template == ALL:
+        return file.templates
+    return file.templates[:1] if template is None else (file.template(template),)
+
+
+def task_prompts(
+    file: TaskFile,
+    rows: Iterable[Row | tuple[str, Row]],
+    *,
+    templates: Sequence[Template],
+    shots: int = 0,
+    demonstrations: Iterable[Row | tuple[str, Row]] | None = None,
+    seed: int = 0,
+) -> Iterator[Prompt]:
+    """One prompt per row and template: all templates of the first row, then of the second, and so on.
+
+    Args:
+        rows: rows with the dataset's own column names, numbered "row:0", "row:1" ...; or pairs
+            `(example_id, row)` as `Task.rows` gives them. Read lazily; a label is not needed.
+        shots: demonstrations in front of each source. They depend on (seed, example_id) alone, and are
+            never the query itself.
+        demonstrations: labelled rows to draw them from; None takes the task file's own `examples`.
+    Raises: InferenceError at once if there are fewer demonstrations than shots.
+    """
+    pools: dict[str, list[RenderedExample]] = {}
+    if shots:
+        given = file.examples if demonstrations is None else demonstrations
+        name = "examples" if demonstrations is None else "demonstration"
+        labelled = list(_contexts(file, given, name))
+        for template in templates:
+            pools[template.name] = [template.render(row, example_id=row_id) for row_id, row in labelled]
+    _check_shots(shots, pools)
+    return (
+        _prompt(file, template, example_id, row, shots=shots, pool=pools.get(template.name, []), seed=seed)
+        for example_id, row in _contexts(file, rows, "row")
+        for template in templates
+    )
+
+
+def _prompt(
+    file: TaskFile,
+    template: Template,
+    example_id: str,
+    row: Row,
+    *,
+    shots: int,
+    pool: Sequence[RenderedExample],
+    seed: int,
+) -> Prompt:
+    source, choices = template.render_source(row)
+    label = f'{file.task}, template "{template.name}", {example_id}'
+    if shots:
+        # A row handed over by itself has no id in common with the pool: it is known by its text.
+        pool = [other for other in pool if other.source != source]
+        if len(pool) < shots:
+            raise InferenceError(
+                f"{label}: {shots} shots are asked for; without the query itself, {len(pool)} "
+                "demonstrations are left",
+                mend=f"ask for at most {len(pool)}, or pass more rows as demonstrations",
+            )
+        query = RenderedExample(
+            source=source,
+            target="",
+            answer_choices=choices,
+            references=(),
+            task=file.task,
+            template=template.name,
+            example_id=example_id,
+        )
+        chosen = choose_demonstrations(pool, example_id=example_id, shots=shots, seed=seed)
+        source = with_demonstrations(query, chosen).source
+    return Prompt(source, choices, label, task=file.task, template=template.name, example_id=example_id)
+
+
+def _contexts(
+    file: TaskFile, rows: Iterable[Row | tuple[str, Row]], name: str
+) -> Iterator[tuple[str, Row]]:
+    """Pairs (example_id, row under the names that templates use)."""
+    for index, row in enumerate(rows):
+        if isinstance(row, Mapping):
+            yield f"{name}:{index}", file.context(dict(row))
+        else:
+            yield row
+
+
+def _check_shots(shots: int, pools: Mapping[str, Sequence[RenderedExample]]) -> None:
+    if shots < 0:
+        raise InferenceError(f"shots is 0 or more, not {shots}")
+    most = min(map(len, pools.values()), default=0)
+    if shots > most:
+        raise InferenceError(
+            f"{shots} shots are asked for, but there are {most} demonstrations",
+            mend=f"ask for at most {most}, or pass more rows as demonstrations",
+        )

@@ -1,0 +1,321 @@
+"""Ask an encoder-decoder: rank answer choices, generate text, score targets, run a task's templates.
+
+    model = Text2Text.load()                                       # the starter
+    model("Is this good or bad? I loved it.", choices=["good", "bad"]).text
+    model.rank(reviews, ["good", "bad"])                           # a list in, a list out
+    model.run("rte", {"premise": "...", "hypothesis": "..."}, shots=3)
+
+One text (or one row) gives one answer, a list or tuple gives a list, and any other iterable gives an
+iterator: it is read lazily, a window of prompts at a time, and answers come in input order. Options are
+checked at once, prompts when they are read.
+
+An answer does not depend on the batch size, on the other sources of its batch or on padding, up to the
+rounding of the model's dtype (about 1e-5 nats in float32).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Literal, TypeVar, overload
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from t2t.data.task import Task
+from t2t.errors import InferenceError
+from t2t.inference.answering import Answering
+from t2t.inference.generate import Decoding
+from t2t.inference.prompts import Prediction, Prompt
+from t2t.inference.rank import LengthNorm
+from t2t.inference.task_prompts import ALL, Row, choose_templates, task_prompts
+from t2t.model.pretrained import load_model
+from t2t.templates.library import read_task_file
+from t2t.templates.task_file import TaskFile
+
+S = TypeVar("S")
+T = TypeVar("T")
+Texts = list[str] | tuple[str, ...]
+Rows = Iterable[Row | tuple[str, Row]]
+AnyTask = str | Path | Task | TaskFile
+
+DEFAULT_BATCH_SIZE = 64  # sources
+MAX_BATCH_TOKENS = 8192  # padded source tokens in one forward pass
+
+
+class Text2Text:
+    """An encoder-decoder with its tokenizer, ready to answer.
+
+    Args:
+        model: any sequence-to-sequence model of `transformers`: T5, mT5, BART, mBART ...
+        tokenizer: its tokenizer.
+        name: what reports call it.
+        max_batch_tokens: padded source tokens that go through the model together; fewer need less memory.
+    Raises: InferenceError if the model is no encoder-decoder or the tokenizer cannot pad.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        name: str | None = None,
+        max_batch_tokens: int = MAX_BATCH_TOKENS,
+    ) -> None:
+        if not hasattr(model, "prepare_decoder_input_ids_from_labels"):
+            raise InferenceError(
+                f"{type(model).__name__} is no encoder-decoder that can be scored",
+                mend="load one with AutoModelForSeq2SeqLM, such as T5, mT5, BART or mBART",
+            )
+        if tokenizer.pad_token_id is None:
+            raise InferenceError("the tokenizer has no padding token", mend="set tokenizer.pad_token")
+        self.model = model
+        self.tokenizer = tokenizer
+        self.name = name
+        self.max_batch_tokens = max_batch_tokens
+
+    @classmethod
+    def load(
+        cls, name: str | Path | None = None, *, device: str = "auto", dtype: str = "auto"
+    ) -> "Text2Text":
+        """Load a model by name: None for the starter that ships with t2t, a folder, or a Hub id.
+
+        Args:
+            device: "auto" takes CUDA before Apple's MPS before the CPU.
+            dtype: "auto" is bfloat16 on CUDA devices that support it, else float32.
+        Raises: ModelError if it cannot be had.
+        """
+        loaded = load_model(name, device=device, dtype=dtype)
+        return cls(loaded.model, loaded.tokenizer, name=loaded.name)
+
+    def __call__(self, source: str, *, choices: Sequence[str] | None = None, **options: Any) -> Prediction:
+        """Answer one text: `rank` it if there are choices, else `generate`; takes the options of either."""
+        if choices is None:
+            return self.generate(source, **options)
+        return self.rank(source, choices, **options)
+
+    @overload
+    def generate(self, sources: str, **options: Any) -> Prediction: ...
+    @overload
+    def generate(self, sources: Texts, **options: Any) -> list[Prediction]: ...
+    @overload
+    def generate(self, sources: Iterable[str], **options: Any) -> Iterator[Prediction]: ...
+    def generate(
+        self,
+        sources: str | Iterable[str],
+        *,
+        max_new_tokens: int = 64,
+        num_beams: int = 1,
+        temperature: float | None = None,
+        top_p: float = 1.0,
+        seed: int | None = None,
+        max_source_len: int | None = None,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+    ) -> Any:
+        """Write an answer to each source: greedily, with beams, or by sampling if there is a temperature.
+
+        Args:
+            max_new_tokens, num_beams, temperature, top_p, seed: see `Decoding`. In sampling, the same seed
+                gives the same source the same answer, whatever the batch: use several seeds for several
+                samples of one source.
+            max_source_len: tokens to read of a source; None takes the model's or the tokenizer's limit,
+                the lower of the two, or 1024 if neither has one. The end of a longer source is cut off:
+                its prediction says so, and one warning a call counts them.
+            batch_size: sources at once, at most.
+        Raises: InferenceError for an empty source or an option out of range.
+        """
+        answering = self._answering(
+            max_source_len, batch_size, decoding=Decoding(max_new_tokens, num_beams, temperature, top_p, seed)
+        )
+        prompts = (Prompt(source, label=label) for label, source in _labelled(sources))
+        return _shaped_like(sources, answering.stream(prompts))
+
+    @overload
+    def rank(self, sources: str, answer_choices: Sequence[str], **options: Any) -> Prediction: ...
+    @overload
+    def rank(
+        self, sources: Texts, answer_choices: Iterable[str | Sequence[str]], **options: Any
+    ) -> list[Prediction]: ...
+    @overload
+    def rank(
+        self, sources: Iterable[str], answer_choices: Iterable[str | Sequence[str]], **options: Any
+    ) -> Iterator[Prediction]: ...
+    def rank(
+        self,
+        sources: str | Iterable[str],
+        answer_choices: Iterable[str | Sequence[str]],
+        *,
+        length_norm: LengthNorm = "sum",
+        max_source_len: int | None = None,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+    ) -> Any:
+        """Score every answer choice by its log-likelihood given the source; the best one is the answer.
+
+        Args:
+            answer_choices: texts, the same for every source; or for each source its own sequence of texts.
+            length_norm: how scores of choices of different lengths are made comparable. "sum" (the default,
+                as T0) is the log-probability of the answer itself, "mean_token" is divided by its tokens,
+                "mean_byte" by its UTF-8 bytes.
+            max_source_len, batch_size: as in `generate`.
+        Raises: InferenceError for an empty source, and for choices that are none, empty, there twice or the
+            same to the tokenizer.
+        """
+        answering = self._answering(max_source_len, batch_size, length_norm=length_norm)
+        return _shaped_like(sources, answering.stream(_choice_prompts(sources, answer_choices)))
+
+    @overload
+    def score(self, sources: str, targets: str, **options: Any) -> float: ...
+    @overload
+    def score(self, sources: Texts, targets: Iterable[str], **options: Any) -> list[float]: ...
+    @overload
+    def score(self, sources: Iterable[str], targets: Iterable[str], **options: Any) -> Iterator[float]: ...
+    def score(
+        self,
+        sources: str | Iterable[str],
+        targets: str | Iterable[str],
+        *,
+        max_source_len: int | None = None,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+    ) -> Any:
+        """Log-likelihood in nats of each target given its source, summed over its tokens.
+
+        Raises: InferenceError for an empty source or target, or unless there is one target per source.
+        """
+        answering = self._answering(max_source_len, batch_size)
+        answers = answering.stream(_target_prompts(sources, targets))
+        return _shaped_like(sources, (answer.logprob for answer in answers))
+
+    @overload
+    def run(
+        self, task: AnyTask, rows: Row, *, template: Literal["all"], **options: Any
+    ) -> list[Prediction]: ...
+    @overload
+    def run(self, task: AnyTask, rows: Row, **options: Any) -> Prediction: ...
+    @overload
+    def run(
+        self, task: AnyTask, rows: list[Any] | tuple[Any, ...], **options: Any
+    ) -> list[Prediction]: ...
+    @overload
+    def run(self, task: AnyTask, rows: Rows, **options: Any) -> Iterator[Prediction]: ...
+    def run(
+        self,
+        task: AnyTask,
+        rows: Row | Rows,
+        *,
+        template: str | None = None,
+        shots: int = 0,
+        demonstrations: Rows | None = None,
+        seed: int = 0,
+        length_norm: LengthNorm = "sum",
+        max_new_tokens: int = 64,
+        num_beams: int = 1,
+        temperature: float | None = None,
+        top_p: float = 1.0,
+        max_source_len: int | None = None,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+    ) -> Any:
+        """Render rows through a task's template and answer: by ranking where it has answer choices.
+
+        Args:
+            task: a shipped task's name, a task file's path, or the task itself.
+            rows: one row, several, or pairs `(example_id, row)` as `Task.rows` gives them; no label needed.
+            template: its name; None takes the task's first one; "all" gives one prediction per row and
+                template (all templates of the first row, then of the second ...), also for a single row.
+            shots: demonstrations in front of each source.
+            demonstrations: labelled rows to draw them from; None takes the task file's own `examples`.
+            seed: of the demonstrations, and of sampling.
+            length_norm: as in `rank`. All others: as in `generate`.
+        Raises: TaskNotFoundError, TemplateError, and InferenceError as `rank` and `generate` do.
+        """
+        answering = self._answering(
+            max_source_len,
+            batch_size,
+            length_norm=length_norm,
+            decoding=Decoding(max_new_tokens, num_beams, temperature, top_p, seed),
+        )
+        file = _task_file(task)
+        prompts = task_prompts(
+            file,
+            [rows] if isinstance(rows, Mapping) else rows,
+            templates=choose_templates(file, template),
+            shots=shots,
+            demonstrations=demonstrations,
+            seed=seed,
+        )
+        answers = answering.stream(prompts)
+        if isinstance(rows, Mapping) and template == ALL:
+            return list(answers)
+        return _shaped_like(rows, answers)
+
+    def _answering(self, max_source_len: int | None, batch_size: int, **options: Any) -> Answering:
+        return Answering(
+            self.model,
+            self.tokenizer,
+            max_source_len=max_source_len,
+            batch_size=batch_size,
+            max_batch_tokens=self.max_batch_tokens,
+            **options,
+        )
+
+
+def _labelled(sources: str | Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each source with what an error message calls it."""
+    if isinstance(sources, str):
+        yield "source", sources
+        return
+    for index, source in enumerate(sources):
+        yield f"sources[{index}]", source
+
+
+def _choice_prompts(
+    sources: str | Iterable[str], answer_choices: Iterable[str | Sequence[str]]
+) -> Iterator[Prompt]:
+    """Prompts that share the choices, if those are texts, or else have one sequence of them each."""
+    if isinstance(answer_choices, str):
+        raise InferenceError(
+            f"answer_choices is a single text: {answer_choices!r:.80}", mend="put the choices into a list"
+        )
+    if isinstance(sources, str) or _are_texts(answer_choices):
+        choices = tuple(answer_choices)
+        return (Prompt(source, choices, label) for label, source in _labelled(sources))
+    return (
+        Prompt(source, tuple(choices), label)
+        for (label, source), choices in _paired(_labelled(sources), answer_choices, "answer_choices")
+    )
+
+
+def _target_prompts(sources: str | Iterable[str], targets: str | Iterable[str]) -> Iterator[Prompt]:
+    """Prompts with their target as the only choice."""
+    if isinstance(sources, str) != isinstance(targets, str):
+        raise InferenceError("one source needs one target, and many sources need many")
+    each = [targets] if isinstance(targets, str) else targets
+    return (
+        Prompt(source, (target,), label)
+        for (label, source), target in _paired(_labelled(sources), each, "targets")
+    )
+
+
+def _are_texts(answer_choices: Iterable[Any]) -> bool:
+    return isinstance(answer_choices, Sequence) and all(isinstance(item, str) for item in answer_choices)
+
+
+def _paired(sources: Iterable[S], others: Iterable[T], name: str) -> Iterator[tuple[S, T]]:
+    """Pairs, lazily. Raises: InferenceError at the end if there are more of one kind than of the other."""
+    missing = object()
+    for source, other in zip_longest(sources, others, fillvalue=missing):
+        if source is missing or other is missing:
+            few, many = ("sources", name) if source is missing else (name, "sources")
+            raise InferenceError(f"there are fewer {few} than {many}", mend="give one for each")
+        yield source, other  # type: ignore[misc]
+
+
+def _shaped_like(given: object, answers: Iterator[T]) -> T | list[T] | Iterator[T]:
+    """One answer for one text or row, a list for a list or tuple, else the iterator itself."""
+    if isinstance(given, str | Mapping):
+        [answer] = answers
+        return answer
+    return list(answers) if isinstance(given, list | tuple) else answers
+
+
+def _task_file(task: AnyTask) -> TaskFile:
+    if isinstance(task, TaskFile):
+        return task
+    return task.file if isinstance(task, Task) else read_task_file(task)

@@ -1,0 +1,203 @@
+"""Load and save encoder-decoders as plain `save_pretrained` folders.
+
+A model is named by nothing at all (the starter that ships with t2t), by a folder, or by a Hub id such as
+`google/flan-t5-base`. Only the last contacts a network. Weights are safetensors, never pickles, and code
+that comes with a checkpoint is never run.
+"""
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForSeq2SeqLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from t2t.errors import CheckpointError, ModelError
+from t2t.resources import starter_dir
+from t2t.tokens import load_tokenizer
+
+logger = logging.getLogger(__name__)
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+TOKENIZERS = (
+    "tokenizer.json",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "vocab.json",
+    "tokenizer_config.json",
+)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in evaluation mode with its tokenizer.
+
+    Attributes:
+        name: what it was asked for by: "starter", a folder or a Hub id.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    device: torch.device
+    dtype: torch.dtype
+    name: str
+
+
+def load_model(name: str | Path | None = None, *, device: str = "auto", dtype: str = "auto") -> LoadedModel:
+    """Load an encoder-decoder and its tokenizer.
+
+    Args:
+        name: None for the starter, a folder, or a Hub id (`owner/model`; needs a network unless cached).
+        device: "auto" (a CUDA device, else Apple's, else the CPU) or any name torch knows.
+        dtype: "auto" (bfloat16 on CUDA devices that have it, else float32), "float32" or "bfloat16".
+    Raises: CheckpointError if the folder lacks a file or holds no encoder-decoder; ModelError for an unknown
+        device or dtype, or a Hub id that cannot be had.
+    """
+    torch_device = choose_device(device)
+    torch_dtype = choose_dtype(dtype, torch_device)
+    place = starter_dir() if name is None else name
+    is_local = is_local_name(place)
+    if is_local:
+        check_checkpoint(Path(place))
+    with _quiet_loading():
+        try:
+            tokenizer = load_tokenizer(place)
+            model = AutoModelForSeq2SeqLM.from_pretrained(
+                place,
+                dtype=torch_dtype,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=is_local,
+            )
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise _loading_error(str(place), is_local, error) from error
+    return LoadedModel(
+        model=model.to(torch_device).eval(),
+        tokenizer=tokenizer,
+        device=torch_device,
+        dtype=torch_dtype,
+        name="starter" if name is None else str(name),
+    )
+
+
+def save_model(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: str | Path,
+    *,
+    dtype: str | None = None,
+) -> None:
+    """Write a folder that `from_pretrained` loads with no code of ours, replacing an older one whole.
+
+    It is written aside and renamed, so a process that dies half-way leaves no half-written model.
+
+    Args:
+        dtype: store the weights as "float32" or "bfloat16" (half the size); None keeps their own.
+    """
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
+    weights = model.state_dict()
+    if dtype is not None:
+        weights = {key: weight.to(DTYPES[dtype]) for key, weight in weights.items()}
+    with _quiet_loading():
+        model.save_pretrained(aside, state_dict=weights)
+        tokenizer.save_pretrained(aside)
+    replace_folder(aside, folder)
+
+
+def replace_folder(new: Path, folder: Path) -> None:
+    """Move `new` to `folder`; what was there is removed only once the new one is in place."""
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def is_local_name(name: str | Path) -> bool:
+    """Whether it means a folder; `owner/model` and `model` are Hub ids unless there is such a folder."""
+    text = str(name)
+    looks_like_path = isinstance(name, Path) or text.startswith((".", "/", "~")) or text.count("/") > 1
+    return looks_like_path or Path(text).exists()
+
+
+def check_checkpoint(folder: Path) -> None:
+    """Raise CheckpointError, naming every missing file, unless config, weights and tokenizer are there."""
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"there is no model folder {folder}",
+            mend="name an existing folder, or a Hub id such as google/flan-t5-base",
+        )
+    here = {path.name for path in folder.iterdir()}
+    needed = {"config.json": ("config.json",), "model.safetensors": WEIGHTS, "tokenizer.json": TOKENIZERS}
+    missing = [name for name, any_of in needed.items() if not here.intersection(any_of)]
+    if not missing:
+        return
+    mend = "copy the missing files from where the model was saved"
+    if "model.safetensors" in missing and "pytorch_model.bin" in here:
+        mend = "convert pytorch_model.bin to safetensors where you trust it; t2t reads no pickles"
+    raise CheckpointError(
+        f"{folder} is not a whole checkpoint: it lacks {', '.join(missing)}", have=sorted(here), mend=mend
+    )
+
+
+def choose_device(device: str) -> torch.device:
+    """The torch device of that name, or for "auto" the fastest one here."""
+    if device != "auto":
+        try:
+            return torch.device(device)
+        except RuntimeError as error:
+            raise ModelError(
+                f'torch knows no device "{device}"', have=["auto", "cpu", "cuda", "mps"]
+            ) from error
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """The torch dtype of that name, or for "auto" what keeps answers right and fast on that device."""
+    if dtype == "auto":
+        # CPUs with bfloat16 units exist, but float32 gives the same answers on every machine.
+        has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if has_bfloat16 else torch.float32
+    if dtype not in DTYPES:
+        raise ModelError(
+            f'weights cannot be "{dtype}"',
+            have=["auto", *DTYPES],
+            mend="float16 overflows in T5's feed-forward layers; use bfloat16" if "16" in dtype else None,
+        )
+    return DTYPES[dtype]
+
+
+def _loading_error(name: str, is_local: bool, error: Exception) -> ModelError:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if is_local:
+        return CheckpointError(
+            f"{name} does not load as an encoder-decoder: {reason}",
+            mend="name a T5, mT5, BART or other sequence-to-sequence checkpoint saved by save_pretrained",
+        )
+    return ModelError(
+        f'the model "{name}" is neither a folder here nor to be had from the Hub: {reason}',
+        mend="check the spelling and the network, or download the model and name its folder",
+    )
+
+
+@contextmanager
+def _quiet_loading() -> Iterator[None]:
+    """Hide the bars `transformers` draws while reading and writing weights, and put its setting back."""
+    was_enabled = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            transformers_logging.enable_progress_bar()

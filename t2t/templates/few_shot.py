@@ -1,0 +1,46 @@
+"""Few-shot prompts: worked examples, the demonstrations, stand before the query.
+
+    source of demonstration 1
+    target of demonstration 1
+                                  (an empty line)
+    source of the query
+
+This is the layout of Brown et al. 2020 (arXiv:2005.14165, appendix G), with a line break between source and
+target, because our sources end in whichever way suits their wording.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+from t2t.errors import DataError
+from t2t.templates.template import RenderedExample
+
+
+def choose_demonstrations(
+    pool: Sequence[RenderedExample], *, example_id: str, shots: int, seed: int
+) -> tuple[RenderedExample, ...]:
+    """Choose demonstrations at random, and never the query itself.
+
+    The choice depends on nothing but the pool, the seed and the example's id: neither the order in which the
+    queries come nor their batch changes it.
+
+    Args:
+        pool: examples to choose from, usually one template's.
+        example_id: the query's; empty for a text that a user typed, which is in no pool.
+        shots: how many.
+    Raises: DataError where the pool, without the query, holds fewer.
+    """
+    others = [example for example in pool if not example_id or example.example_id != example_id]
+    if len(others) < shots:
+        name = f' of task "{pool[0].task}"' if pool else ""
+        raise DataError(f"{shots} demonstrations asked for, but only {len(others)} rows{name} to choose from")
+    return tuple(random.Random(f"{seed}/{example_id}").sample(others, shots))
+
+
+def with_demonstrations(
+    example: RenderedExample, demonstrations: Sequence[RenderedExample]
+) -> RenderedExample:
+    """The example with the demonstrations before its source; all else stays as it is."""
+    shown = [f"{demonstration.source}\n{demonstration.target}" for demonstration in demonstrations]
+    return replace(example, source="\n\n".join([*shown, example.source]))

@@ -1,0 +1,268 @@
+"""A task file: one YAML with a dataset, its labels and metrics, the templates and a few sample rows.
+
+A row passes through `TaskFile.context` on its way to a template: columns get the names that the templates
+use, `label` becomes the index into `labels`, and `label_name` the word.
+
+    labels   [entailment, not_entailment]      columns  {premise: sentence1}
+    row      {"sentence1": "It rained.", "label": "not_entailment"}
+    context  {"premise": "It rained.", "label": 1, "label_name": "not_entailment"}
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+)
+
+from t2t.errors import (
+    DataError,
+    Faults,
+    Location,
+    T2TError,
+    TaskFileError,
+    TemplateError,
+    did_you_mean,
+    raise_faults,
+)
+from t2t.templates.program import compile_expression
+from t2t.templates.template import Origin, Template
+from t2t.yaml_file import YamlFile, line_number, parse_model, read_yaml
+
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", name):
+        raise ValueError(f'unfit for a file name: "{name}"', "use lower case, digits and single underscores")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+Metric = Literal["accuracy", "macro_f1", "exact_match", "squad_f1", "rouge_l"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Hub(_Strict):
+    """A dataset of the Hugging Face Hub, used where there is no local copy."""
+
+    path: str = Field(description="the dataset, such as nyu-mll/glue")
+    name: str | None = Field(default=None, description="its configuration, such as rte")
+
+
+class Dataset(_Strict):
+    """Where the rows are, and what their splits and columns are called there."""
+
+    local: str | None = Field(
+        default=None, description="folder under the data root, with train.jsonl.gz and the like"
+    )
+    hub: Hub | None = Field(default=None, description="the dataset on the Hub")
+    splits: dict[str, str] = Field(
+        default={"train": "train", "validation": "validation", "test": "test"},
+        description="our name: the source's name",
+    )
+    columns: dict[str, str] = Field(
+        default={}, description="the templates' name: the source's name, where they differ"
+    )
+
+    @field_validator("columns")
+    @classmethod
+    def _no_chains(cls, columns: dict[str, str]) -> dict[str, str]:
+        for name in columns:
+            if name in columns.values():  # then a row renamed twice would differ from a row renamed once
+                raise ValueError(f'column "{name}" is both a new name and renamed itself', "use a third name")
+        return columns
+
+
+class Provenance(_Strict):
+    """Where the data come from."""
+
+    url: str | None = Field(default=None, description="page or repository")
+    licence: str | None = Field(default=None, description="as the source states it")
+    citation: str | None = Field(default=None, description="the paper")
+
+
+class TaskFile(_Strict):
+    """One task as its YAML file defines it (`t2t new` writes one to start from)."""
+
+    task: Name = Field(description="unique; the name of the file, in lower case with underscores")
+    cluster: Name = Field(
+        description="the kind of task, which is held out as a whole; the name of the folder"
+    )
+    description: str = Field(min_length=1, description="one sentence: what is asked")
+    dataset: Dataset = Field(default_factory=Dataset, description="where the rows are")
+    labels: tuple[str, ...] | None = Field(
+        default=None, min_length=2, description="words in answer-choice order"
+    )
+    label_column: str = Field(
+        "label", description="the column that holds a label's word or its index in labels"
+    )
+    metrics: tuple[Metric, ...] = Field(
+        min_length=1, description="how answers are scored, the main one first"
+    )
+    languages: tuple[str, ...] = Field(default=("en",), min_length=1, description="ISO 639-1 codes")
+    source: Provenance = Field(default_factory=Provenance, description="where the data come from")
+    references: str | None = Field(
+        None, description="Jinja expression for the list of all acceptable answers"
+    )
+    templates: tuple[Template, ...] = Field(min_length=1, description="the prompts")
+    examples: tuple[dict[str, Any], ...] = Field(default=(), description="sample rows of our own writing")
+
+    _yaml: YamlFile | None = PrivateAttr(None)
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_differ(cls, labels: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if labels is not None and len(set(labels)) < len(labels):
+            raise ValueError(f"a label is given twice: {', '.join(labels)}")
+        return labels
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read a file, and compile its templates.
+
+        Raises: TaskFileError, TemplateError, or Faults of all that is wrong with the file, each by its line.
+        """
+        yaml = read_yaml(path, error=TaskFileError)
+        try:
+            file = parse_model(cls, yaml, error=TaskFileError)
+        except (TaskFileError, Faults) as failure:
+            # The templates that are whole are compiled all the same, so that one reading names every fault.
+            found: list[T2TError] = list(failure.faults) if isinstance(failure, Faults) else [failure]
+            found += [fault for template in _whole_templates(yaml) for fault in template.faults()]
+            raise_faults(sorted(found, key=line_number))
+            raise
+        templates = tuple(
+            template.placed(Origin(file.task, file.references, yaml, index))
+            for index, template in enumerate(file.templates)
+        )
+        file = file.model_copy(update={"templates": templates})
+        file._yaml = yaml
+        raise_faults(sorted(file._faults(), key=line_number))
+        return file
+
+    def location(self, *keys: str | int) -> Location:
+        """The place of one of the file's values, for errors."""
+        return self._yaml.location(*keys) if self._yaml else Location(field=f"task {self.task}")
+
+    def template(self, name: str) -> Template:
+        """The template of that name. Raises: TemplateError with the nearest name."""
+        for template in self.templates:
+            if template.name == name:
+                return template
+        have = [template.name for template in self.templates]
+        raise TemplateError(
+            f'task "{self.task}" has no template "{name}"',
+            where=self.location("templates"),
+            have=have,
+            mend=did_you_mean(name, have),
+        )
+
+    def context(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """A row of the dataset as the templates read it; a row in that form already stays as it is.
+
+        A row without a label, or with the label null, gets neither `label` nor `label_name`.
+
+        Raises: DataError for a label that is neither one of `labels` nor an index into them.
+        """
+        values = dict(row)
+        for name, source in self.dataset.columns.items():
+            if source in values:
+                values[name] = values.pop(source)
+        if self.labels is None:
+            return values
+        label = values.get(self.label_column)
+        if label is None:
+            values.pop(self.label_column, None)
+            return values
+        index = self._label_index(label, values.get("label_name"))
+        return {**values, "label": index, "label_name": self.labels[index]}
+
+    def _label_index(self, label: object, label_name: object) -> int:
+        labels = self.labels or ()
+        if isinstance(label, str):
+            if label in labels:
+                return labels.index(label)
+            if label.isdecimal() and int(label) < len(labels):  # an index, as a csv file writes it
+                return int(label)
+        elif isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(labels):
+            # With labels "1" to "5", is 3 the word "3" or the index of "4"? `label_name` tells where it was
+            # added by an earlier pass; otherwise a guess would shift every label by one.
+            if str(label) not in labels or labels[label] in (label_name, str(label)):
+                return label
+            raise DataError(
+                f'a row of task "{self.task}" has a label that is an index as well as a word: {label}',
+                where=self.location("labels"),
+                have=labels,
+                mend="write the labels as text in the data",
+            )
+        raise DataError(
+            f'a row of task "{self.task}" has a label that the task lacks: {label!r}',
+            where=self.location("labels"),
+            have=labels,
+            mend=did_you_mean(str(label), labels),
+        )
+
+    def _faults(self) -> list[T2TError]:
+        """What is wrong beyond the form: texts that do not compile, names given twice, unfit choices."""
+        faults: list[T2TError] = []
+        if self.references is not None:
+            try:
+                compile_expression(self.references)
+            except TemplateError as fault:
+                faults.append(
+                    TaskFileError(
+                        f"references {fault.problem}",
+                        where=self.location("references"),
+                        have=fault.have,
+                        mend=fault.mend,
+                    )
+                )
+        names: set[str] = set()
+        for index, template in enumerate(self.templates):
+            if template.name in names:
+                problem = f'two templates have the name "{template.name}"'
+                faults.append(TaskFileError(problem, where=self.location("templates", index, "name")))
+            names.add(template.name)
+            unfit = template.faults()
+            faults += unfit or self._choices_against_labels(index, template)
+        return faults
+
+    def _choices_against_labels(self, index: int, template: Template) -> list[T2TError]:
+        """`answer_choices[label]` needs one choice for each label."""
+        choices = template.answer_choices
+        reads = {name for program in template.programs("target") for name in program.columns}
+        if self.labels is None or not isinstance(choices, tuple) or not {"label", "answer_choices"} <= reads:
+            return []
+        if len(choices) == len(self.labels):
+            return []
+        return [
+            TemplateError(
+                f'template "{template.name}" has {len(choices)} answer choices for {len(self.labels)} labels',
+                where=self.location("templates", index, "answer_choices"),
+                have=self.labels,
+                mend="give one choice for each label, in their order",
+            )
+        ]
+
+
+def _whole_templates(yaml: YamlFile) -> list[Template]:
+    """The templates of a file that is malformed elsewhere."""
+    entries = yaml.data.get("templates") if isinstance(yaml.data, dict) else None
+    templates = []
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        try:
+            template = Template.model_validate(entry)
+        except ValidationError:
+            continue
+        templates.append(template.placed(Origin("", None, yaml, index)))
+    return templates

@@ -1,0 +1,213 @@
+"""A template: the recipe that turns a row into a source and a target text.
+
+    row            {"premise": "It rained.", "hypothesis": "It was wet.", "label": 0}
+    source         "{{premise}}\\nDoes it follow that \\"{{hypothesis}}\\"?"
+    target         "{{ answer_choices[label] }}"         answer_choices  ["yes", "no"]
+    rendered       "It rained.\\nDoes it follow that \\"It was wet.\\"?"  ->  "yes"
+
+Every column of the row is a name in the texts, and `answer_choices` is the tuple of the row's choices. The
+language is Jinja as `sandbox.py` restricts it; a name that the row lacks is an error, never an empty string.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from t2t.errors import Location, TemplateError, did_you_mean
+from t2t.templates.answer_choices import check_choices, choice_programs, render_choices
+from t2t.templates.program import Program, compile_text, line_of
+from t2t.yaml_file import YamlFile
+
+FIELDS = ("source", "target", "answer_choices")  # the fields that are programs over a row
+
+
+@dataclass(frozen=True)
+class RenderedExample:
+    """One row through one template: what a model reads, and what it should write."""
+
+    source: str
+    target: str  # one of answer_choices, where there are any
+    answer_choices: tuple[str, ...] | None
+    references: tuple[str, ...]  # all acceptable answers; (target,) where the task names none
+    task: str
+    template: str
+    example_id: str  # such as "validation:17"
+
+
+class About(BaseModel):
+    """What a template does with its row, for choosing templates by kind."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    original_task: bool = Field(
+        default=True, description="it asks for the task's own target, not for another column"
+    )
+    choices_in_source: bool = Field(default=False, description="the source names the answer choices")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The task file that a template stands in."""
+
+    task: str
+    references: str | None  # the file's Jinja expression for all acceptable answers
+    yaml: YamlFile | None
+    index: int  # place in the file's list of templates
+
+
+class Template(BaseModel):
+    """A template as a task file holds it; written by hand it needs a name, a source and a target.
+
+    The texts are compiled at first use and the result is cached by text, so a template pickles and compares
+    as the plain words it is.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, description="short and unique in its file; results are named by it")
+    source: str = Field(min_length=1, description="the text that the model reads")
+    target: str = Field(min_length=1, description="the text that the model should write")
+    answer_choices: tuple[str, ...] | str | None = Field(
+        default=None,
+        description="the allowed targets: a list in label order, or a Jinja expression over the row",
+    )
+    about: About = Field(default_factory=About, description="what kind of template it is")
+
+    _origin: Origin = PrivateAttr(Origin("", None, None, 0))
+
+    def placed(self, origin: Origin) -> "Template":
+        """This template as one of a task's: its examples name the task, its errors file and line."""
+        template = self.model_copy()
+        template._origin = origin
+        return template
+
+    @property
+    def task(self) -> str:
+        """The task it belongs to; empty for a template on its own."""
+        return self._origin.task
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The names that source, target and answer choices read from a row. Raises: TemplateError."""
+        programs = [program for field in FIELDS for program in self.programs(field)]
+        return frozenset(name for program in programs for name in program.columns) - {"answer_choices"}
+
+    def faults(self) -> list[TemplateError]:
+        """What is wrong with it before any row is seen: texts that do not compile, unfit answer choices."""
+        faults = []
+        for field in FIELDS:
+            try:
+                reads_choices = any("answer_choices" in program.columns for program in self.programs(field))
+            except TemplateError as fault:
+                faults.append(fault)
+            else:
+                if reads_choices and self.answer_choices is None:
+                    mend = "give the template answer_choices"
+                    faults.append(self._error(field, "reads answer_choices but has none", mend=mend))
+        return faults
+
+    def missing_columns(self, have: Collection[str]) -> list[TemplateError]:
+        """A fault for each name that it reads, on whichever branch, and that is not one of `have`.
+
+        Raises: TemplateError where it does not compile.
+        """
+        return [
+            self._missing_column(field, name, have, line=line)
+            for field in FIELDS
+            for program in self.programs(field)
+            for name, line in program.columns.items()
+            if name not in have and name != "answer_choices" and name not in program.optional
+        ]
+
+    def programs(self, field: str) -> tuple[Program, ...]:
+        """The compiled texts of one field of FIELDS. Raises: TemplateError with file and line."""
+        try:
+            if field != "answer_choices":
+                return (compile_text(getattr(self, field)),)
+            if self.answer_choices is None:
+                return ()
+            check_choices(self.answer_choices)
+            return choice_programs(self.answer_choices)
+        except TemplateError as fault:
+            raise self._in_place(field, fault) from fault
+
+    def render(self, row: Mapping[str, Any], *, example_id: str = "") -> RenderedExample:
+        """Source and target of a labelled row.
+
+        Args:
+            row: columns under the names that the template reads (`TaskFile.context` gives them).
+            example_id: carried along to every report.
+        Raises: TemplateError for a missing column, an empty text, or a target outside the answer choices.
+        """
+        source, choices = self.render_source(row)
+        target = self._text("target", row if choices is None else {**row, "answer_choices": choices})
+        if choices is not None and target not in choices:
+            raise self._error(
+                "target", f'gives a target outside its answer choices: "{target}"', have=choices
+            )
+        references: tuple[str, ...] = (target,)
+        if self._origin.references is not None and choices is None and self.about.original_task:
+            references = self._texts("references", self._origin.references, row)
+        return RenderedExample(source, target, choices, references, self.task, self.name, example_id)
+
+    def render_source(self, row: Mapping[str, Any]) -> tuple[str, tuple[str, ...] | None]:
+        """Source and answer choices of a row, which needs no label. Raises: TemplateError, as `render`."""
+        if self.answer_choices is None:
+            return self._text("source", row), None
+        choices = self._texts("answer_choices", self.answer_choices, row)
+        return self._text("source", {**row, "answer_choices": choices}), choices
+
+    def _text(self, field: str, values: Mapping[str, Any]) -> str:
+        try:
+            text = compile_text(getattr(self, field)).text(values)
+        except Exception as failure:
+            raise self._failed(field, failure, values) from failure
+        if not text.strip():
+            raise self._error(field, f"gives an empty {field} for this row")
+        return text
+
+    def _texts(
+        self, field: str, choices: tuple[str, ...] | str, values: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        try:
+            return render_choices(choices, values, name=field.replace("_", " "))
+        except Exception as failure:
+            raise self._failed(field, failure, values) from failure
+
+    def _failed(self, field: str, failure: Exception, values: Mapping[str, Any]) -> TemplateError:
+        """What a failed rendering means, in words."""
+        if isinstance(failure, TemplateError):
+            return self._in_place(field, failure)
+        line = line_of(failure)
+        undefined = re.fullmatch(r"'(.*)' is undefined", str(failure))
+        if isinstance(failure, jinja2.UndefinedError) and undefined:
+            return self._missing_column(field, undefined[1], values, line=line)
+        return self._error(field, f"does not render: {failure}", line=line)
+
+    def _missing_column(self, field: str, name: str, have: Collection[str], *, line: int) -> TemplateError:
+        columns = sorted(set(have) - {"answer_choices"})
+        problem = f'reads a column that the dataset lacks: "{name}"'
+        return self._error(field, problem, line=line, have=columns, mend=did_you_mean(name, columns))
+
+    def _in_place(self, field: str, fault: TemplateError) -> TemplateError:
+        """A fault of the sandbox, which knows only the line inside the text, with template and file."""
+        line = (fault.where and fault.where.line) or 1
+        return self._error(field, fault.problem, line=line, have=fault.have, mend=fault.mend)
+
+    def _error(
+        self,
+        field: str,
+        phrase: str,
+        *,
+        line: int = 1,
+        have: Iterable[str] | None = None,
+        mend: str | None = None,
+    ) -> TemplateError:
+        origin = self._origin
+        keys = ("references",) if field == "references" else ("templates", origin.index, field)
+        where = origin.yaml.location(*keys, text_line=line) if origin.yaml else Location(field=field)
+        return TemplateError(f'template "{self.name}" {phrase}', where=where, have=have, mend=mend)

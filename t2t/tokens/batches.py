@@ -1,0 +1,181 @@
+"""Rendered examples to padded numpy batches, and index groups of like length.
+
+    RenderedExample("1 + 1 =", "2")  ->  source_ids [.., </s>], target_ids [.., </s>]  ->  a row of a Batch
+
+Shapes: input_ids, attention_mask (batch, source_len); labels (batch, target_len).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from t2t.errors import TokenizerError
+from t2t.templates.template import RenderedExample
+
+IGNORED_LABEL = -100  # what torch's cross entropy leaves out
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no one answer to ==
+class EncodedExample:
+    """One rendered example as token ids, special tokens included."""
+
+    source_ids: np.ndarray  # (source_len,) int64
+    target_ids: np.ndarray  # (target_len,) int64, ends in eos
+    source_truncated: bool
+    target_truncated: bool
+    task: str
+    template: str
+    example_id: str
+
+    @property
+    def name(self) -> str:
+        """Task, template and row, for messages."""
+        return f"{self.task}/{self.template}/{self.example_id}"
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Rows padded on the right to common lengths."""
+
+    input_ids: np.ndarray  # (batch, source_len) int64
+    attention_mask: np.ndarray  # (batch, source_len) int64: 1 on tokens, 0 on padding
+    labels: np.ndarray  # (batch, target_len) int64: -100 on padding
+    num_source_tokens: int  # without padding
+    num_target_tokens: int  # without padding: what the loss averages over
+    names: tuple[str, ...]  # of the rows, for messages
+
+
+def encode_examples(
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[RenderedExample],
+    *,
+    max_source_len: int,
+    max_target_len: int,
+) -> list[EncodedExample]:
+    """Encode sources and targets, all at once; what is too long loses its end and is flagged."""
+    sources = encode_texts(tokenizer, [example.source for example in examples], max_len=max_source_len)
+    targets = encode_texts(
+        tokenizer, [example.target for example in examples], max_len=max_target_len, are_targets=True
+    )
+    return [
+        EncodedExample(
+            source_ids=source_ids,
+            target_ids=target_ids,
+            source_truncated=source_truncated,
+            target_truncated=target_truncated,
+            task=example.task,
+            template=example.template,
+            example_id=example.example_id,
+        )
+        for example, (source_ids, source_truncated), (target_ids, target_truncated) in zip(
+            examples, sources, targets, strict=True
+        )
+    ]
+
+
+def encode_texts(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, max_len: int, are_targets: bool = False
+) -> list[tuple[np.ndarray, bool]]:
+    """Token ids of each text, and whether its end was cut off to fit into max_len tokens.
+
+    Sources end as the tokenizer ends them (T5's and ours in eos). Targets always end in eos, also where the
+    tokenizer adds none (Gemma's): a model learns from it where to stop.
+    """
+    if not texts:
+        return []
+    kind = "text_target" if are_targets else "text"  # multilingual tokenizers mark the target language
+    options = {"add_special_tokens": True, "return_attention_mask": False, "verbose": False}
+    eos_id = tokenizer.eos_token_id
+    rows = tokenizer(**{kind: list(texts)}, **options).input_ids
+    if are_targets:
+        rows = [ids if _is_ended(ids, eos_id) else [*ids, eos_id] for ids in rows]
+    too_long = [index for index, ids in enumerate(rows) if len(ids) > max_len]
+    if too_long:
+        # The tokenizer cuts the text, not the ids, and so keeps its special tokens.
+        cut = tokenizer(
+            **{kind: [texts[index] for index in too_long]}, **options, truncation=True, max_length=max_len
+        ).input_ids
+        for index, ids in zip(too_long, cut, strict=True):
+            rows[index] = ids if not are_targets or _is_ended(ids, eos_id) else [*ids[: max_len - 1], eos_id]
+    is_cut = set(too_long)
+    return [(np.array(ids, dtype=np.int64), index in is_cut) for index, ids in enumerate(rows)]
+
+
+def _is_ended(ids: Sequence[int], eos_id: int | None) -> bool:
+    # mBART puts the language after eos: the last two places count. Without an eos there is none to want.
+    return eos_id is None or eos_id in ids[-2:]
+
+
+def pad_batch(
+    examples: Sequence[EncodedExample],
+    *,
+    pad_id: int,
+    source_len: int | None = None,
+    target_len: int | None = None,
+) -> Batch:
+    """One batch, padded to the longest example, or to the lengths given: static shapes compile once.
+
+        source_ids [5, 1] and [6, 7, 1]  ->  input_ids [[5, 1, 0], [6, 7, 1]]
+                                             attention_mask [[1, 1, 0], [1, 1, 1]]
+
+    Raises: TokenizerError if there is no example, or one is longer than a length given.
+    """
+    if not examples:
+        raise TokenizerError("a batch needs at least one example")
+    input_ids, is_source = _pad(examples, "source", source_len, fill=pad_id)
+    labels, is_target = _pad(examples, "target", target_len, fill=IGNORED_LABEL)
+    return Batch(
+        input_ids=input_ids,
+        attention_mask=is_source.astype(np.int64),
+        labels=labels,
+        num_source_tokens=int(is_source.sum()),
+        num_target_tokens=int(is_target.sum()),
+        names=tuple(example.name for example in examples),
+    )
+
+
+def _pad(
+    examples: Sequence[EncodedExample], side: str, width: int | None, *, fill: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """One side's ids (batch, width), `fill` elsewhere, and the bool mask of where they are."""
+    rows = [getattr(example, f"{side}_ids") for example in examples]
+    lengths = np.array([len(row) for row in rows])
+    if width is None:
+        width = int(lengths.max())
+    longest = int(lengths.argmax())
+    if lengths[longest] > width:
+        raise TokenizerError(
+            f"the {side} of {examples[longest].name} has {lengths[longest]} tokens, the batch has {width}",
+            mend=f"encode with max_{side}_len {width}, or pad to the longest",
+        )
+    is_token = np.arange(width) < lengths[:, None]  # (batch, width)
+    padded = np.full(is_token.shape, fill, dtype=np.int64)
+    padded[is_token] = np.concatenate(rows)  # row-major on both sides
+    return padded, is_token
+
+
+def length_buckets(lengths: Sequence[int], *, max_tokens: int, max_size: int) -> list[np.ndarray]:
+    """Split indices into groups of like length, longest group first, so that little is padding.
+
+        lengths 3 9 4 1, max_tokens 9, max_size 2  ->  [1], [2, 0], [3]
+
+    The longest come first: what does not fit into memory shows at once. Equal lengths keep their order.
+
+    Args:
+        max_tokens: group size x its longest length stays within it; one longer example stands alone.
+        max_size: indices in a group, at most.
+    Returns: int arrays that hold each index once.
+    """
+    if max_tokens < 1 or max_size < 1:
+        raise TokenizerError(f"max_tokens {max_tokens} and max_size {max_size} must be at least 1")
+    ordered = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
+    groups = []
+    start = 0
+    while start < len(ordered):
+        longest = max(1, int(lengths[ordered[start]]))
+        size = max(1, min(max_size, max_tokens // longest))
+        groups.append(ordered[start : start + size])
+        start += size
+    return groups

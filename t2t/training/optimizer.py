@@ -1,0 +1,120 @@
+"""Optimizers whose step is relative to the size of what they change, as T5 was trained.
+
+With a plain Adam update every weight moves by about `lr`, whether its tensor holds embeddings of size 1 or
+projections of size 0.05. Adafactor instead multiplies the rate with the root mean square of the tensor, so one
+rate suits all of them; `AdamWRms` brings that to Adam and keeps the full second moment, which trains small
+models better. A rate of 0.02 then means: a step changes a tensor by about 2 % of its size.
+
+Papers: Shazeer and Stern 2018, arXiv:1804.04235, sections 8 and 9 (relative step size); Kingma and Ba 2015,
+arXiv:1412.6980; Loshchilov and Hutter 2019, arXiv:1711.05101 (decoupled weight decay). The combination is that
+of nanoT5 (Nawrot 2023, arXiv:2309.02373, section 2.3); tests compare with its formula written out naively.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# Below this RMS a tensor counts as this large, so that one that starts at zero can leave it.
+# 0.001: epsilon_2 of arXiv:1804.04235, section 8
+MIN_RMS = 1e-3
+
+
+def build_optimizer(
+    params: Iterable[torch.nn.Parameter],
+    *,
+    name: str,
+    lr: float,
+    weight_decay: float = 0.0,
+    betas: tuple[float, float] = (0.9, 0.999),
+) -> torch.optim.Optimizer:
+    """The optimizer called `name`: "adamw_rms" or "adafactor". Both multiply `lr` with each tensor's RMS.
+
+    Adafactor keeps one second moment per row and column instead of per weight, and no first moment, so it
+    ignores `betas`. Its own rate decay is off: the schedule decides.
+    """
+    if name == "adamw_rms":
+        return AdamWRms(params, lr=lr, betas=betas, weight_decay=weight_decay)
+    if name == "adafactor":
+        from transformers.optimization import Adafactor  # slow to import, seldom wanted
+
+        return Adafactor(params, lr=lr, weight_decay=weight_decay, relative_step=False, scale_parameter=True)
+    raise ValueError(f"unknown optimizer: {name!r}")
+
+
+class AdamWRms(torch.optim.Optimizer):
+    """AdamW whose update of a tensor is multiplied by `max(MIN_RMS, rms(tensor))`.
+
+        rms = max(0.001, sqrt(mean(p²)))    p ← p - lr · rms · m̂ / (√v̂ + ε) - lr · weight_decay · p
+
+    where m̂ and v̂ are the bias-corrected moments of Adam and ε is scaled as in nanoT5 (added before v is
+    corrected).
+
+    Args:
+        lr: step size relative to the size of a tensor; 0.01 to 0.02 for pretraining.
+        betas: decay of the first and second moment per step.
+        eps: added to the root of the second moment.
+        weight_decay: fraction of a weight, times lr, that is taken off it each step.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[torch.nn.Parameter],
+        *,
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-6,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Update every parameter that has a gradient."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            self._step_group(group)
+        return loss
+
+    def _step_group(self, group: dict[str, Any]) -> None:
+        params = [param for param in group["params"] if param.grad is not None]
+        if not params:
+            return
+        grads = [param.grad for param in params]
+        for param in params:
+            if not (state := self.state[param]):
+                # a tensor on the CPU, as torch.optim keeps it, so that it is saved like the moments
+                state["step"] = torch.tensor(0.0)
+                state["exp_avg"] = torch.zeros_like(param)
+                state["exp_avg_sq"] = torch.zeros_like(param)
+            state["step"] += 1
+
+        beta1, beta2 = group["betas"]
+        moments = [self.state[param]["exp_avg"] for param in params]
+        moments_sq = [self.state[param]["exp_avg_sq"] for param in params]
+        torch._foreach_lerp_(moments, grads, 1 - beta1)
+        torch._foreach_mul_(moments_sq, beta2)
+        torch._foreach_addcmul_(moments_sq, grads, grads, 1 - beta2)
+
+        num_steps = [float(self.state[param]["step"]) for param in params]
+        corrections = [(1 - beta2**step) ** 0.5 / (1 - beta1**step) for step in num_steps]
+        sizes = _rms(params)
+        torch._foreach_mul_(sizes, [-group["lr"] * correction for correction in corrections])
+        updates = torch._foreach_sqrt(moments_sq)
+        torch._foreach_add_(updates, group["eps"])
+        torch._foreach_div_(moments_divided := torch._foreach_mul(moments, sizes), updates)
+        if group["weight_decay"]:
+            torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(params, moments_divided)
+
+
+def _rms(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Root mean square of each tensor, at least MIN_RMS: a list of scalar tensors."""
+    sizes = list(torch._foreach_norm(tensors))
+    torch._foreach_mul_(sizes, [tensor.numel() ** -0.5 for tensor in tensors])
+    torch._foreach_clamp_min_(sizes, MIN_RMS)
+    return sizes

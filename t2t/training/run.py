@@ -1,0 +1,115 @@
+"""A training run from start to end, the same for every kind: open, load, set up, fit, publish."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from t2t.config import FinetuneConfig, PretrainConfig, TrainingConfig
+from t2t.model.pretrained import replace_folder
+from t2t.training.batches import Batches
+from t2t.training.checkpoint import checkpoint_folder, newest_checkpoint
+from t2t.training.loop import Metrics, Outcome, Progress, fit, setup
+from t2t.training.optimizer import build_optimizer
+from t2t.training.run_folder import RunFolder, open_run
+from t2t.training.schedule import build_schedule
+
+
+@dataclass(frozen=True)
+class Data:
+    """Batches to train on and to validate with, and what a metrics line should say of them at a step."""
+
+    train: Batches
+    validation: Batches | None
+    describe: Callable[[int], Metrics]
+
+
+def train_model(
+    config: PretrainConfig | FinetuneConfig,
+    *,
+    origins: Mapping[str, str],
+    resume: bool,
+    progress: Progress | None,
+    load: Callable[[Path | None], tuple[PreTrainedModel, PreTrainedTokenizerBase]],
+    build_data: Callable[[PreTrainedTokenizerBase], Data],
+) -> Outcome:
+    """Run a config to its end, or until a signal stops it.
+
+    Args:
+        load: gives the model and its tokenizer, from a checkpoint where there is one.
+        build_data: gives the data, with that tokenizer.
+    """
+    accelerator = build_accelerator(config.training)
+    folder = RunFolder(config.run_dir)
+    if accelerator.is_main_process:
+        folder = open_run(config.run_dir, config, resume=resume)
+    checkpoint = newest_checkpoint(folder.checkpoints) if resume else None
+    torch.manual_seed(config.seed)
+    model, tokenizer = load(checkpoint)
+    data = build_data(tokenizer)
+    trainer = setup(
+        model,
+        tokenizer,
+        accelerator=accelerator,
+        build_optimizer=partial(
+            build_optimizer,
+            name=config.optim.name,
+            lr=config.optim.lr,
+            weight_decay=config.optim.weight_decay,
+            betas=config.optim.betas,
+        ),
+        folder=folder,
+        checkpoint=checkpoint,
+        compile_model=config.training.compile,
+    )
+    if accelerator.is_main_process:
+        folder.begin(config, origins, step=trainer.state.step)
+    outcome = fit(
+        trainer,
+        data.train,
+        training=config.training,
+        schedule=build_schedule(
+            config.schedule.name,
+            peak_lr=config.optim.lr,
+            warmup_steps=config.schedule.warmup_steps,
+            num_steps=config.training.num_steps,
+            final_lr_ratio=config.schedule.final_lr_ratio,
+        ),
+        clip_norm=config.optim.clip_norm,
+        seed=config.seed,
+        validation=data.validation,
+        describe=data.describe,
+        progress=progress,
+    )
+    if outcome.stopped_by is None and accelerator.is_main_process:
+        publish_model(folder, outcome.step)
+    return outcome
+
+
+def build_accelerator(training: TrainingConfig) -> Accelerator:
+    """Accelerate for the devices of this process, computing in bfloat16 where that is faster."""
+    if training.num_threads is not None:
+        torch.set_num_threads(training.num_threads)
+    on_cpu = training.device == "cpu" or not torch.accelerator.is_available()
+    use_bfloat16 = training.dtype == "bfloat16" or (training.dtype == "auto" and _has_fast_bfloat16(on_cpu))
+    return Accelerator(cpu=training.device == "cpu", mixed_precision="bf16" if use_bfloat16 else "no")
+
+
+def publish_model(folder: RunFolder, step: int) -> None:
+    """Copy the model of a checkpoint to `model/`, where it replaces an older one at once."""
+    aside = folder.model.with_name(".model.new")
+    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed while copying
+    shutil.copytree(checkpoint_folder(folder.checkpoints, step) / "model", aside)
+    replace_folder(aside, folder.model)
+
+
+def _has_fast_bfloat16(on_cpu: bool) -> bool:
+    if on_cpu:
+        abilities = torch.cpu.get_capabilities()
+        return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported()

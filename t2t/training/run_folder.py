@@ -1,0 +1,151 @@
+"""The folder of a run: what was asked for, how it went, what came of it.
+
+    run.json          the resolved config, the origin of each value, library versions
+    metrics.jsonl     one line per `log_every` steps and one per validation
+    checkpoints/      step-00000500/ ..., see t2t.training.checkpoint
+    model/            the trained model, a plain `save_pretrained` folder
+
+A folder holds one run. Going on with it (`resume`) asks for the same config, but for values that change neither
+the order of the data nor the model.
+"""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from t2t.config import Section, diff_configs
+from t2t.errors import Location, TrainingError, raise_faults
+
+# What may differ when a run goes on: lengths and rhythm, where it runs, and rates, which act from here on.
+_CHANGEABLE = (
+    "run_dir",
+    "optim.lr",
+    "optim.weight_decay",
+    "optim.clip_norm",
+    "schedule.",
+    "training.num_steps",
+    "training.grad_accumulation",
+    "training.dtype",
+    "training.compile",
+    "training.log_every",
+    "training.eval_every",
+    "training.num_eval_batches",
+    "training.checkpoint_every",
+    "training.keep_checkpoints",
+    "training.device",
+    "training.num_threads",
+)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of a run, and what it writes but for checkpoints. Made by `open_run`."""
+
+    path: Path
+
+    @property
+    def facts(self) -> Path:
+        """run.json"""
+        return self.path / "run.json"
+
+    @property
+    def metrics(self) -> Path:
+        """metrics.jsonl"""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of all checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """Folder of the trained model."""
+        return self.path / "model"
+
+    def begin(self, config: Section, origins: Mapping[str, str], *, step: int) -> None:
+        """Write run.json, and drop the metrics of steps after `step`, which are yet to be taken (again)."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        facts = {
+            "kind": type(config).__name__,
+            "config": config.model_dump(mode="json"),
+            "origins": dict(origins),
+            "versions": {
+                "python": platform.python_version(),
+                **{name: version(name) for name in ("torch", "transformers", "accelerate", "tokenizers")},
+            },
+        }
+        _replace_text(self.facts, json.dumps(facts, indent=2) + "\n")
+        if self.metrics.exists():
+            lines = self.metrics.read_text(encoding="utf-8").splitlines()
+            _replace_text(self.metrics, "".join(f"{line}\n" for line in lines if _is_until(line, step)))
+
+    def append_metrics(self, line: Mapping[str, Any]) -> None:
+        """Add a line to metrics.jsonl."""
+        with self.metrics.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+
+def open_run(path: str | Path, config: Section, *, resume: bool) -> RunFolder:
+    """Check that a run can start in, or go on with, a folder; nothing is written before `RunFolder.begin`.
+
+    Raises: TrainingError if a new run's folder is not empty, if there is no run to resume, or if its config
+        differs in what makes the data order or the model.
+    """
+    folder = RunFolder(Path(path))
+    if resume:
+        _check_same_run(folder, config)
+    elif folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
+        raise TrainingError(
+            "the run folder is not empty",
+            where=Location(file=folder.path),
+            mend="go on with that run with --resume, name another run_dir, or remove the folder",
+        )
+    return folder
+
+
+def _check_same_run(folder: RunFolder, config: Section) -> None:
+    try:
+        facts = json.loads(folder.facts.read_text(encoding="utf-8"))
+        kind, before = facts["kind"], facts["config"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(
+            "there is no run to resume: run.json is missing or damaged",
+            where=Location(file=folder.path),
+            mend="start it without --resume, or check run_dir",
+        ) from error
+    if kind != type(config).__name__:
+        raise TrainingError(
+            f"the run in this folder has a {kind}, not a {type(config).__name__}",
+            where=Location(file=folder.facts),
+            mend="resume it with the command that began it, or name another run_dir",
+        )
+    differences = diff_configs(before, config.model_dump(mode="json"))
+    raise_faults(
+        [
+            TrainingError(
+                f"the run began with {key} {json.dumps(old)} and cannot go on with {json.dumps(new)}",
+                where=Location(file=folder.facts, field=f"config.{key}"),
+                mend="put the value back, or start a new run: it makes the data or the model another",
+            )
+            for key, (old, new) in differences.items()
+            if not key.startswith(_CHANGEABLE)
+        ]
+    )
+
+
+def _is_until(line: str, step: int) -> bool:
+    try:
+        return bool(json.loads(line)["step"] <= step)
+    except (ValueError, KeyError, TypeError):  # cut short by a kill
+        return False
+
+
+def _replace_text(path: Path, text: str) -> None:
+    aside = path.with_name(f".{path.name}.new")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)

@@ -1,0 +1,143 @@
+import json
+
+import pytest
+import torch
+from transformers import (
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    BartConfig,
+    BartForConditionalGeneration,
+    GPT2Config,
+    GPT2LMHeadModel,
+    MT5Config,
+    MT5ForConditionalGeneration,
+)
+
+from t2t.errors import CheckpointError, ModelError
+from t2t.model import build_model, load_model, save_model
+from t2t.model.pretrained import is_local_name
+
+SMALL = {"d_model": 32, "vocab_size": 384, "pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0}
+
+
+def tiny_t5(**changes):
+    return build_model("tiny", **{"vocab_size": 384, "pad_id": 0, "eos_id": 1, **changes})
+
+
+def tiny_mt5():
+    return MT5ForConditionalGeneration(MT5Config(**SMALL, d_kv=8, d_ff=64, num_layers=2, num_heads=4))
+
+
+def tiny_bart():
+    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
+    sizes = {"encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64}
+    special = {"bos_token_id": 1, "forced_eos_token_id": 1}
+    return BartForConditionalGeneration(BartConfig(**SMALL, **heads, **sizes, **special))
+
+
+@pytest.fixture
+def checkpoint(tmp_path, tokenizer):
+    save_model(tiny_t5(), tokenizer, tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("build", [tiny_t5, tiny_mt5, tiny_bart])
+def test_transformers_loads_what_we_save_with_the_same_logits(build, tmp_path, tokenizer):
+    torch.manual_seed(0)
+    save_model(build(), tokenizer, tmp_path / "model")
+    ours = load_model(tmp_path / "model", device="cpu", dtype="float32")
+    theirs = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "model", dtype=torch.float32).eval()
+    their_tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
+
+    batch = their_tokenizer(["a house", "by the sea, a boat"], padding=True, return_tensors="pt")
+    batch = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
+    labels = torch.tensor([[5, 6, 1], [7, 8, 1]])
+    with torch.no_grad():
+        assert torch.equal(ours.model(**batch, labels=labels).logits, theirs(**batch, labels=labels).logits)
+    assert ours.tokenizer("by the sea\n{a}").input_ids == their_tokenizer("by the sea\n{a}").input_ids
+
+
+def test_weights_can_be_stored_as_bfloat16_and_come_back_as_float32(tmp_path, tokenizer):
+    model = tiny_t5()
+    save_model(model, tokenizer, tmp_path / "model", dtype="bfloat16")
+    loaded = load_model(tmp_path / "model", device="cpu")
+    assert loaded.dtype == torch.float32
+    assert torch.equal(loaded.model.shared.weight, model.shared.weight.bfloat16().float())
+    # 384 x 64 embedding + blocks: about 0.27 M weights of 2 bytes
+    assert (tmp_path / "model" / "model.safetensors").stat().st_size < 2.1 * model.num_parameters()
+
+
+def test_saving_replaces_an_older_model_whole(checkpoint, tokenizer):
+    (checkpoint / "leftover.txt").write_text("from before")
+    save_model(tiny_t5(), tokenizer, checkpoint)
+    assert not (checkpoint / "leftover.txt").exists()
+    assert [path.name for path in checkpoint.parent.iterdir()] == ["model"]
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(CheckpointError) as raised:
+        load_model(tmp_path / "nothing")
+    assert str(raised.value) == (
+        f"there is no model folder {tmp_path / 'nothing'}\n"
+        "  mend:  name an existing folder, or a Hub id such as google/flan-t5-base"
+    )
+
+
+def test_a_checkpoint_without_weights_says_what_it_lacks(checkpoint):
+    (checkpoint / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError) as raised:
+        load_model(checkpoint)
+    assert str(raised.value) == (
+        f"{checkpoint} is not a whole checkpoint: it lacks model.safetensors\n"
+        "  have:  config.json, generation_config.json, tokenizer.json, tokenizer_config.json\n"
+        "  mend:  copy the missing files from where the model was saved"
+    )
+
+
+def test_pickled_weights_are_never_read(checkpoint):
+    (checkpoint / "model.safetensors").rename(checkpoint / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match=r"convert pytorch_model\.bin to safetensors"):
+        load_model(checkpoint)
+
+
+def test_a_cut_weight_file_is_reported_as_such(checkpoint):
+    weights = checkpoint / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="does not load as an encoder-decoder"):
+        load_model(checkpoint)
+
+
+def test_a_decoder_only_model_is_refused(tmp_path, tokenizer):
+    config = GPT2Config(vocab_size=384, n_embd=32, n_layer=1, n_head=2, bos_token_id=1, eos_token_id=1)
+    save_model(GPT2LMHeadModel(config), tokenizer, tmp_path / "model")
+    with pytest.raises(CheckpointError, match="does not load as an encoder-decoder"):
+        load_model(tmp_path / "model")
+
+
+def test_float16_is_refused_with_its_reason(checkpoint):
+    with pytest.raises(ModelError) as raised:
+        load_model(checkpoint, dtype="float16")
+    assert str(raised.value) == (
+        'weights cannot be "float16"\n'
+        "  have:  auto, float32, bfloat16\n"
+        "  mend:  float16 overflows in T5's feed-forward layers; use bfloat16"
+    )
+
+
+def test_an_unknown_device_is_refused(checkpoint):
+    with pytest.raises(ModelError, match='torch knows no device "gpu"'):
+        load_model(checkpoint, device="gpu")
+
+
+@pytest.mark.parametrize("name", ["./model", "/models/t5", "a/b/c"])
+def test_paths_are_local(name):
+    assert is_local_name(name)
+
+
+@pytest.mark.parametrize("name", ["t5-small", "google/flan-t5-base"])
+def test_hub_ids_are_not(name):
+    assert not is_local_name(name)
+
+
+def test_the_saved_config_names_no_path_of_this_machine(checkpoint, tmp_path):
+    assert str(tmp_path) not in json.dumps(json.loads((checkpoint / "config.json").read_text()))
