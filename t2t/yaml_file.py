@@ -251,7 +251,7 @@ def _fault(
         have = re.findall(r"'([^']*)'", item["ctx"]["expected"])
         mend = did_you_mean(str(item["input"]), have)
         return error(f"unknown value for {name}: {value}", where=where, have=have, mend=mend)
-    should = " or ".join(dict.fromkeys(_should(each) for each in items))
+    should = " or ".join(dict.fromkeys(_should(each) for each in items)).replace(" or be ", " or ")
     return error(f"{name} should {should}, not {value}", where=where)
 
 

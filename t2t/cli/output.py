@@ -32,7 +32,9 @@ def print_rich(renderable: "RenderableType") -> None:
     _console(stderr=False).print(renderable)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None
+) -> None:
     """Print rows under their headings; cells are shown with `str`."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -46,8 +48,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
 @contextmanager
 def progress_bar(description: str, *, unit: str, total: int | None = None) -> Iterator[Advance]:
     """A bar on stderr with rate and time left; silent where stderr is no terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
-    from rich.progress import TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
     from rich.text import Text
 
     class RateColumn(ProgressColumn):

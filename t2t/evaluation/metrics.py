@@ -6,8 +6,8 @@ the sums. Resampling examples is then nothing but a weighted sum, which is what 
     statistics (num_examples, num_statistics)     weights (num_resamples, num_examples), counts of a resample
     accuracy: 1 where the answer is right         weights @ statistics / num_examples: one score per resample
 
-Checked against: the official SQuAD 2.0 script (normalisation and F1), the `rouge_score` package with stemming,
-which this file calls, and scikit-learn's `f1_score(average="macro")`.
+Checked against: the official SQuAD 2.0 script (normalisation and F1), the `rouge_score` package with
+stemming, which this file calls, and scikit-learn's `f1_score(average="macro")`.
 """
 
 import re
@@ -110,7 +110,7 @@ def _best_reference(name: str, compare: Callable[[str, str], float]) -> Metric:
 
 
 def _confusions(predictions: Sequence[str], references: References) -> Floats:
-    """Per class: was it answered rightly, was it answered, was it the reference (num_examples, 3 * classes)."""
+    """Per class, was it given rightly, given, wanted: 0 or 1 (num_examples, 3 * num_classes)."""
     answers = [prediction.strip() for prediction in predictions]
     truths = [texts[0].strip() for texts in references]
     classes = {text: index for index, text in enumerate(sorted({*answers, *truths}))}

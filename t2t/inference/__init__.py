@@ -1,5 +1,7 @@
 """Answers from a model: ranked answer choices, generated text, log-likelihoods, whole tasks.
 
+Its files, from the outside in:
+
     text2text.py     Text2Text, what users call
     task_prompts.py  rows of a task -> prompts, with demonstrations
     prompts.py       Prompt and Prediction, and how many prompts become few padded batches

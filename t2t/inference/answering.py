@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -47,7 +48,7 @@ class Answering:
     batch_size: int
     max_batch_tokens: int
     length_norm: LengthNorm = "sum"
-    decoding: Decoding = Decoding()
+    decoding: Decoding = field(default_factory=Decoding)
 
     def __post_init__(self) -> None:
         positions = max_positions(self.model)
@@ -137,7 +138,7 @@ class Answering:
         return source_batches(
             sources,
             positions,
-            max_tokens=self.max_batch_tokens // copies,
+            max_tokens=max(1, self.max_batch_tokens // copies),
             batch_size=self.batch_size,
             pad_id=self.tokenizer.pad_token_id,
             device=self.model.device,
@@ -156,7 +157,7 @@ def default_max_source_len(model: PreTrainedModel, tokenizer: PreTrainedTokenize
     return min((limit for limit in limits if limit and limit < 10**9), default=DEFAULT_MAX_SOURCE_LEN)
 
 
-def _origin(prompt: Prompt, source: EncodedSource) -> dict:
+def _origin(prompt: Prompt, source: EncodedSource) -> dict[str, Any]:
     return {
         "num_source_tokens": len(source.ids),
         "truncated": source.truncated,

@@ -1,10 +1,11 @@
 """What goes into inference and what comes out, and how many prompts become few padded batches.
 
-Prompts arrive as a stream, which is read in windows; inside a window the sources are sorted by length, so that
-a batch holds little padding.
+Prompts arrive as a stream, which is read in windows; inside a window the sources are sorted by length, so
+that a batch holds little padding.
 """
 
 import logging
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -14,7 +15,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from t2t.errors import InferenceError, Location
-from t2t.tokens.batches import length_buckets
+from t2t.tokens import encode_texts, length_buckets
 
 logger = logging.getLogger(__name__)
 
@@ -125,9 +126,9 @@ class SourceEncoder:
         for prompt in prompts:
             check_text(prompt.source, "the source", prompt.location)
         # The tokenizer's own truncation is not used: it sets a state inside a fast tokenizer, which other
-        # threads may be using, and does not tell what it cut. verbose=False: we report long texts ourselves.
-        texts = [prompt.source for prompt in prompts]
-        return [self._cut(ids) for ids in self.tokenizer(texts, verbose=False)["input_ids"]]
+        # threads may be using, and does not tell how much it cut.
+        encoded = encode_texts(self.tokenizer, [prompt.source for prompt in prompts], max_len=sys.maxsize)
+        return [self._cut(ids.tolist()) for ids, _ in encoded]
 
     def report(self) -> None:
         """Log one warning if anything was cut."""

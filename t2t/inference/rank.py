@@ -16,6 +16,7 @@ bigscience-workshop/t-zero, which sums token log-probabilities without any lengt
 
 import copy
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Literal, get_args
 
@@ -26,6 +27,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from t2t.errors import InferenceError, Location
 from t2t.inference.prompts import Prompt, SourceBatch, check_text, pad
+from t2t.tokens import encode_texts
 
 LengthNorm = Literal["sum", "mean_token", "mean_byte"]
 
@@ -44,7 +46,7 @@ class ChoiceEncoder:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, *, max_target_len: int | None) -> None:
         self._tokenizer = tokenizer
         self._max_target_len = max_target_len
-        self._nothing: list[int] = tokenizer(text_target="")["input_ids"]
+        self._nothing = self._ids([""])[0]
         self._known: dict[tuple[str, ...], list[list[int]]] = {}
 
     def encode(self, prompts: Sequence[Prompt]) -> list[list[list[int]]]:
@@ -62,30 +64,33 @@ class ChoiceEncoder:
         for choices, prompt in new.items():
             check_choices(choices, prompt.location)
         texts = list(dict.fromkeys(text for choices in new for text in choices))
-        ids = self._tokenizer(text_target=texts, verbose=False)["input_ids"] if texts else []
-        ids_of = dict(zip(texts, ids, strict=True))
+        ids_of = dict(zip(texts, self._ids(texts), strict=True))
         for choices, prompt in new.items():
             choice_ids = [ids_of[choice] for choice in choices]
             self._check_ids(choices, choice_ids, prompt.location)
             self._known[choices] = choice_ids
         return [self._known[prompt.choices] for prompt in prompts if prompt.choices is not None]
 
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        encoded = encode_texts(self._tokenizer, texts, max_len=sys.maxsize, are_targets=True)
+        return [ids.tolist() for ids, _ in encoded]
+
     def _check_ids(self, choices: Sequence[str], choice_ids: list[list[int]], location: Location) -> None:
         first_with: dict[tuple[int, ...], str] = {}
         for choice, ids in zip(choices, choice_ids, strict=True):
             if ids == self._nothing:
                 raise InferenceError(
-                    f"the tokenizer makes no tokens of the answer choice {choice!r}", where=location
+                    f"the tokenizer makes no tokens of an answer choice: {choice!r}", where=location
                 )
             if self._max_target_len is not None and len(ids) > self._max_target_len:
                 raise InferenceError(
-                    f"the answer choice {choice!r:.60} has {len(ids)} tokens; "
-                    f"the model's decoder has {self._max_target_len} positions",
+                    f"an answer choice has {len(ids)} tokens, and the model's decoder "
+                    f"{self._max_target_len} positions: {choice!r:.60}",
                     where=location,
                 )
             if (twin := first_with.setdefault(tuple(ids), choice)) != choice:
                 raise InferenceError(
-                    f"the answer choices {twin!r} and {choice!r} are the same tokens to this model",
+                    f"two answer choices are the same tokens to this model: {twin!r} and {choice!r}",
                     where=location,
                     mend="reword one of them",
                 )
@@ -197,11 +202,11 @@ def normalised(
     choice_ids: Sequence[Sequence[int]],
     length_norm: LengthNorm,
 ) -> tuple[float, ...]:
-    """Scores of choices of different lengths made comparable.
+    """Scores of choices of different lengths made comparable, in one of three ways.
 
-        "sum"         log P(choice | source), the probability of the answer itself, as T0 ranks
-        "mean_token"  divided by the tokens of the choice, end-of-sequence included
-        "mean_byte"   divided by the UTF-8 bytes of the choice: does not depend on the tokenizer
+    "sum"         log P(choice | source), the probability of the answer itself, as T0 ranks
+    "mean_token"  divided by the tokens of the choice, end-of-sequence included
+    "mean_byte"   divided by the UTF-8 bytes of the choice: does not depend on the tokenizer
     """
     if length_norm == "mean_token":
         return tuple(score / len(ids) for score, ids in zip(logprobs, choice_ids, strict=True))

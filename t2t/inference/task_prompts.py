@@ -1,4 +1,4 @@
-"""From the rows of a task to prompts: rendered by its templates, with demonstrations in front if asked for."""
+"""From the rows of a task to prompts: rendered by its templates, demonstrations in front if asked for."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,6 +10,7 @@ from t2t.templates.task_file import TaskFile
 from t2t.templates.template import RenderedExample, Template
 
 Row = Mapping[str, Any]
+Rows = Iterable[Row | tuple[str, Row]]
 ALL = "all"
 
 
@@ -25,11 +26,11 @@ def choose_templates(file: TaskFile, template: str | None) -> tuple[Template, ..
 
 def task_prompts(
     file: TaskFile,
-    rows: Iterable[Row | tuple[str, Row]],
+    rows: Rows,
     *,
     templates: Sequence[Template],
     shots: int = 0,
-    demonstrations: Iterable[Row | tuple[str, Row]] | None = None,
+    demonstrations: Rows | None = None,
     seed: int = 0,
 ) -> Iterator[Prompt]:
     """One prompt per row and template: all templates of the first row, then of the second, and so on.
@@ -92,15 +93,11 @@ def _prompt(
     return Prompt(source, choices, label, task=file.task, template=template.name, example_id=example_id)
 
 
-def _contexts(
-    file: TaskFile, rows: Iterable[Row | tuple[str, Row]], name: str
-) -> Iterator[tuple[str, Row]]:
+def _contexts(file: TaskFile, rows: Rows, name: str) -> Iterator[tuple[str, Row]]:
     """Pairs (example_id, row under the names that templates use)."""
     for index, row in enumerate(rows):
-        if isinstance(row, Mapping):
-            yield f"{name}:{index}", file.context(dict(row))
-        else:
-            yield row
+        row_id, values = (f"{name}:{index}", row) if isinstance(row, Mapping) else row
+        yield row_id, file.context(values)
 
 
 def _check_shots(shots: int, pools: Mapping[str, Sequence[RenderedExample]]) -> None:

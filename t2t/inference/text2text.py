@@ -13,10 +13,13 @@ An answer does not depend on the batch size, on the other sources of its batch o
 rounding of the model's dtype (about 1e-5 nats in float32).
 """
 
+# A str and a list are iterables too: the first overload that fits is the one that is meant.
+# mypy: disable-error-code="overload-overlap"
+
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar, Unpack, cast, overload
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -24,9 +27,10 @@ from t2t.data.task import Task
 from t2t.errors import InferenceError
 from t2t.inference.answering import Answering
 from t2t.inference.generate import Decoding
+from t2t.inference.options import GenerateOptions, RankOptions, RunOptions, SourceOptions
 from t2t.inference.prompts import Prediction, Prompt
 from t2t.inference.rank import LengthNorm
-from t2t.inference.task_prompts import ALL, Row, choose_templates, task_prompts
+from t2t.inference.task_prompts import ALL, Row, Rows, choose_templates, task_prompts
 from t2t.model.pretrained import load_model
 from t2t.templates.library import read_task_file
 from t2t.templates.task_file import TaskFile
@@ -34,7 +38,6 @@ from t2t.templates.task_file import TaskFile
 S = TypeVar("S")
 T = TypeVar("T")
 Texts = list[str] | tuple[str, ...]
-Rows = Iterable[Row | tuple[str, Row]]
 AnyTask = str | Path | Task | TaskFile
 
 DEFAULT_BATCH_SIZE = 64  # sources
@@ -93,11 +96,13 @@ class Text2Text:
         return self.rank(source, choices, **options)
 
     @overload
-    def generate(self, sources: str, **options: Any) -> Prediction: ...
+    def generate(self, sources: str, **options: Unpack[GenerateOptions]) -> Prediction: ...
     @overload
-    def generate(self, sources: Texts, **options: Any) -> list[Prediction]: ...
+    def generate(self, sources: Texts, **options: Unpack[GenerateOptions]) -> list[Prediction]: ...
     @overload
-    def generate(self, sources: Iterable[str], **options: Any) -> Iterator[Prediction]: ...
+    def generate(
+        self, sources: Iterable[str], **options: Unpack[GenerateOptions]
+    ) -> Iterator[Prediction]: ...
     def generate(
         self,
         sources: str | Iterable[str],
@@ -129,14 +134,19 @@ class Text2Text:
         return _shaped_like(sources, answering.stream(prompts))
 
     @overload
-    def rank(self, sources: str, answer_choices: Sequence[str], **options: Any) -> Prediction: ...
+    def rank(
+        self, sources: str, answer_choices: Sequence[str], **options: Unpack[RankOptions]
+    ) -> Prediction: ...
     @overload
     def rank(
-        self, sources: Texts, answer_choices: Iterable[str | Sequence[str]], **options: Any
+        self, sources: Texts, answer_choices: Iterable[str | Sequence[str]], **options: Unpack[RankOptions]
     ) -> list[Prediction]: ...
     @overload
     def rank(
-        self, sources: Iterable[str], answer_choices: Iterable[str | Sequence[str]], **options: Any
+        self,
+        sources: Iterable[str],
+        answer_choices: Iterable[str | Sequence[str]],
+        **options: Unpack[RankOptions],
     ) -> Iterator[Prediction]: ...
     def rank(
         self,
@@ -162,11 +172,15 @@ class Text2Text:
         return _shaped_like(sources, answering.stream(_choice_prompts(sources, answer_choices)))
 
     @overload
-    def score(self, sources: str, targets: str, **options: Any) -> float: ...
+    def score(self, sources: str, targets: str, **options: Unpack[SourceOptions]) -> float: ...
     @overload
-    def score(self, sources: Texts, targets: Iterable[str], **options: Any) -> list[float]: ...
+    def score(
+        self, sources: Texts, targets: Iterable[str], **options: Unpack[SourceOptions]
+    ) -> list[float]: ...
     @overload
-    def score(self, sources: Iterable[str], targets: Iterable[str], **options: Any) -> Iterator[float]: ...
+    def score(
+        self, sources: Iterable[str], targets: Iterable[str], **options: Unpack[SourceOptions]
+    ) -> Iterator[float]: ...
     def score(
         self,
         sources: str | Iterable[str],
@@ -185,16 +199,25 @@ class Text2Text:
 
     @overload
     def run(
-        self, task: AnyTask, rows: Row, *, template: Literal["all"], **options: Any
+        self, task: AnyTask, rows: Row, *, template: Literal["all"], **options: Unpack[RunOptions]
     ) -> list[Prediction]: ...
-    @overload
-    def run(self, task: AnyTask, rows: Row, **options: Any) -> Prediction: ...
     @overload
     def run(
-        self, task: AnyTask, rows: list[Any] | tuple[Any, ...], **options: Any
+        self, task: AnyTask, rows: Row, *, template: str | None = None, **options: Unpack[RunOptions]
+    ) -> Prediction: ...
+    @overload
+    def run(
+        self,
+        task: AnyTask,
+        rows: list[Any] | tuple[Any, ...],
+        *,
+        template: str | None = None,
+        **options: Unpack[RunOptions],
     ) -> list[Prediction]: ...
     @overload
-    def run(self, task: AnyTask, rows: Rows, **options: Any) -> Iterator[Prediction]: ...
+    def run(
+        self, task: AnyTask, rows: Rows, *, template: str | None = None, **options: Unpack[RunOptions]
+    ) -> Iterator[Prediction]: ...
     def run(
         self,
         task: AnyTask,
@@ -274,8 +297,8 @@ def _choice_prompts(
             f"answer_choices is a single text: {answer_choices!r:.80}", mend="put the choices into a list"
         )
     if isinstance(sources, str) or _are_texts(answer_choices):
-        choices = tuple(answer_choices)
-        return (Prompt(source, choices, label) for label, source in _labelled(sources))
+        shared = cast("tuple[str, ...]", tuple(answer_choices))
+        return (Prompt(source, shared, label) for label, source in _labelled(sources))
     return (
         Prompt(source, tuple(choices), label)
         for (label, source), choices in _paired(_labelled(sources), answer_choices, "answer_choices")

@@ -91,10 +91,3 @@ def _check_example(
             problem = f'template "{template.name}" gives a {key} that ends in white space'
             where, mend = file.location("templates", index, key), "write |- for |"
             yield TemplateError(problem, where=where, mend=mend)
-    named = [
-        choice for choice in example.answer_choices or () if choice.casefold() in example.source.casefold()
-    ]
-    if template.about.choices_in_source and not named:
-        problem = f'template "{template.name}" says choices_in_source, but its source names none of them'
-        where = file.location("templates", index, "about", "choices_in_source")
-        yield TemplateError(problem, where=where, have=example.answer_choices)

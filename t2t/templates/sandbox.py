@@ -139,7 +139,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     def call(self, context: runtime.Context, function: Any, *args: Any, **kwargs: Any) -> Any:
         owner = getattr(function, "__self__", None)
         if isinstance(owner, str) and function.__name__ == "replace":
-            return _replace(owner, *args, **kwargs)
+            return _replace(owner, *args)
         if isinstance(owner, str) and function.__name__ == "join":
             return _join(args[0], owner)
         return super().call(context, function, *args, **kwargs)

@@ -84,11 +84,10 @@ class DenoisingBatches:
         inputs, targets = corrupt_spans(
             segments, noise_mask, sentinel_ids=self.sentinel_ids, eos_id=self.eos_id
         )
-        input_ids = torch.from_numpy(inputs)
         return Batch(
-            input_ids=input_ids,
-            attention_mask=torch.ones_like(input_ids),
-            labels=torch.from_numpy(targets),
+            input_ids=inputs,
+            attention_mask=np.ones_like(inputs),
+            labels=targets,
             num_source_tokens=inputs.size,
             num_target_tokens=targets.size,
             names=tuple(f"tokens {start}:{start + self.lengths.raw}" for start in starts),
@@ -196,11 +195,12 @@ def micro_batches(
     part = len(batch.input_ids) // (num_processes * num_parts)
     for number in range(rank * num_parts, (rank + 1) * num_parts):
         rows = slice(number * part, (number + 1) * part)
-        yield {
-            "input_ids": batch.input_ids[rows].to(device, non_blocking=True),
-            "attention_mask": batch.attention_mask[rows].to(device, non_blocking=True),
-            "labels": batch.labels[rows].to(device, non_blocking=True),
+        arrays = {
+            "input_ids": batch.input_ids[rows],
+            "attention_mask": batch.attention_mask[rows],
+            "labels": batch.labels[rows],
         }
+        yield {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
 
 
 def prefetch(make: Callable[[int], T], steps: Iterable[int], *, ahead: int = 2) -> Iterator[T]:

@@ -17,10 +17,13 @@ from t2t.tokens import (
     train_tokenizer,
 )
 
+# The frequent words become single pieces; the rest fills the vocabulary.
+TEXTS = ["one two three " * 9, "four five six seven eight nine ten eleven"]
+
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return train_tokenizer(["one two three four five six seven eight nine ten eleven"], vocab_size=384)
+    return train_tokenizer(TEXTS, vocab_size=384)
 
 
 def rendered(source: str, target: str, example_id: str = "train:0") -> RenderedExample:
@@ -59,7 +62,7 @@ def test_examples_are_encoded_with_eos_and_keep_their_names(tokenizer):
 
 def test_truncation_keeps_eos_and_is_flagged_per_side(tokenizer):
     (example,) = encode_examples(
-        tokenizer, [rendered("one two three four", "five")], max_source_len=3, max_target_len=2
+        tokenizer, [rendered("one two three four", "three")], max_source_len=3, max_target_len=2
     )
     assert tokenizer.convert_ids_to_tokens(example.source_ids) == ["Ġone", "Ġtwo", "</s>"]
     assert (example.source_truncated, example.target_truncated) == (True, False)
@@ -83,7 +86,7 @@ def test_encoding_nothing_gives_nothing(tokenizer):
 
 @pytest.mark.parametrize(("max_len", "expected"), [(8, ["Ġone", "Ġtwo", "</s>"]), (2, ["Ġone", "</s>"])])
 def test_targets_end_in_eos_where_the_tokenizer_adds_none(max_len, expected):
-    tokenizer = train_tokenizer(["one two three four five six seven eight nine ten eleven"], vocab_size=384)
+    tokenizer = train_tokenizer(TEXTS, vocab_size=384)
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(single="$A")  # as Gemma's
     ((ids, is_truncated),) = encode_texts(tokenizer, ["one two"], max_len=max_len, are_targets=True)
     assert tokenizer.convert_ids_to_tokens(ids) == expected
@@ -116,7 +119,7 @@ def test_an_example_longer_than_the_batch_is_named():
 
 
 def test_an_empty_batch_is_refused():
-    with pytest.raises(TokenizerError, match="^a batch needs at least one example$"):
+    with pytest.raises(TokenizerError, match=r"^a batch needs at least one example$"):
         pad_batch([], pad_id=0)
 
 
@@ -149,5 +152,5 @@ def test_buckets_hold_each_index_once_within_both_limits(lengths, max_tokens, ma
 
 
 def test_impossible_limits_are_refused():
-    with pytest.raises(TokenizerError, match="^max_tokens 0 and max_size 4 must be at least 1$"):
+    with pytest.raises(TokenizerError, match=r"^max_tokens 0 and max_size 4 must be at least 1$"):
         length_buckets([1], max_tokens=0, max_size=4)

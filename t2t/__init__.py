@@ -1,0 +1,81 @@
+"""Text in, text out: NLP tasks as prompt templates, answered by one encoder-decoder.
+
+    import t2t
+
+    model = t2t.load()                                  # the starter; or a folder, or "google/flan-t5-base"
+    model("Is this review positive or negative? I loved it.", choices=["positive", "negative"])
+    model.run("rte", {"premise": "It rained.", "hypothesis": "It was wet."}, shots=2)
+
+Names are imported when they are first used (PEP 562), so that `import t2t` takes milliseconds.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from t2t.data.mixture import Mixture
+    from t2t.data.task import Task
+    from t2t.errors import T2TError
+    from t2t.evaluation import Evaluation, evaluate
+    from t2t.inference import Prediction, Text2Text
+    from t2t.templates.library import find_task_files
+    from t2t.templates.task_file import TaskFile
+    from t2t.templates.template import RenderedExample, Template
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Evaluation",
+    "Mixture",
+    "Prediction",
+    "RenderedExample",
+    "T2TError",
+    "Task",
+    "TaskFile",
+    "Template",
+    "Text2Text",
+    "evaluate",
+    "find_task_files",
+    "load",
+]
+
+_HOMES = {
+    "Evaluation": "t2t.evaluation",
+    "Mixture": "t2t.data.mixture",
+    "Prediction": "t2t.inference",
+    "RenderedExample": "t2t.templates.template",
+    "T2TError": "t2t.errors",
+    "Task": "t2t.data.task",
+    "TaskFile": "t2t.templates.task_file",
+    "Template": "t2t.templates.template",
+    "Text2Text": "t2t.inference",
+    "evaluate": "t2t.evaluation",
+    "find_task_files": "t2t.templates.library",
+}
+
+
+def load(name: "str | Path | None" = None, *, device: str = "auto", dtype: str = "auto") -> "Text2Text":
+    """Load a model by name: None for the starter that ships with t2t, a folder, or a Hub id.
+
+    Args:
+        device: "auto" takes CUDA before Apple's MPS before the CPU.
+        dtype: "auto" is bfloat16 on CUDA devices that support it, else float32.
+    Raises: ModelError if it cannot be had.
+    """
+    from t2t.inference import Text2Text
+
+    return Text2Text.load(name, device=device, dtype=dtype)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value  # the next look-up finds it without coming here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

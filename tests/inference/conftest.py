@@ -1,0 +1,100 @@
+"""Tiny random models of every family, each with a toy tokenizer that adds its family's special tokens."""
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
+    MBartConfig,
+    MBartForConditionalGeneration,
+    MT5Config,
+    MT5ForConditionalGeneration,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+)
+
+from t2t.inference import Text2Text
+
+SPECIAL = ("<pad>", "</s>", "<s>", "<unk>", "en_XX")  # ids 0, 1, 2, 3, 4
+VOCAB_SIZE = len(SPECIAL) + 256
+LAYOUTS = {"t5": "$A </s>", "mt5": "$A </s>", "bart": "<s> $A </s>", "mbart": "$A </s> en_XX"}
+T5_SIZES = {"d_model": 32, "d_ff": 64, "d_kv": 8, "num_heads": 4, "num_layers": 2, "num_decoder_layers": 2}
+BART_SIZES = {
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 64,
+    "decoder_ffn_dim": 64,
+    "max_position_embeddings": 64,
+}
+
+
+def toy_tokenizer(family: str) -> PreTrainedTokenizerBase:
+    """One token per byte, and the special tokens where that family puts them."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: index for index, token in enumerate((*SPECIAL, *alphabet))}
+    backend = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))
+    backend.add_special_tokens(list(SPECIAL))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.post_processor = processors.TemplateProcessing(
+        single=LAYOUTS[family], special_tokens=[(token, vocabulary[token]) for token in SPECIAL]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="<pad>", eos_token="</s>", bos_token="<s>", unk_token="<unk>"
+    )
+
+
+def toy_model(family: str) -> PreTrainedModel:
+    torch.manual_seed(0)
+    ids = {"vocab_size": VOCAB_SIZE, "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2}
+    if family == "bart":  # initial scales are chosen so that answers differ clearly
+        config = BartConfig(**BART_SIZES, **ids, init_std=0.3, decoder_start_token_id=1)
+        return BartForConditionalGeneration(config).eval()
+    if family == "mbart":
+        config = MBartConfig(**BART_SIZES, **ids, init_std=0.3, decoder_start_token_id=4)
+        return MBartForConditionalGeneration(config).eval()
+    options = {**T5_SIZES, **ids, "initializer_factor": 2.0, "decoder_start_token_id": 0}
+    if family == "t5":
+        return T5ForConditionalGeneration(T5Config(**options)).eval()
+    return MT5ForConditionalGeneration(MT5Config(**options)).eval()
+
+
+_loaded: dict[str, Text2Text] = {}
+
+
+def toy_text2text(family: str) -> Text2Text:
+    if family not in _loaded:
+        _loaded[family] = Text2Text(toy_model(family), toy_tokenizer(family), name=family)
+    return _loaded[family]
+
+
+@pytest.fixture(params=LAYOUTS)
+def any_model(request: pytest.FixtureRequest) -> Text2Text:
+    """Each family in turn; shared by all tests, so they leave it as it is."""
+    return toy_text2text(request.param)
+
+
+@pytest.fixture
+def t5() -> Text2Text:
+    return toy_text2text("t5")
+
+
+@pytest.fixture
+def bart() -> Text2Text:
+    return toy_text2text("bart")
+
+
+@pytest.fixture
+def lossy() -> Text2Text:
+    """A T5 whose tokenizer lower-cases everything and drops stars, as an uncased checkpoint's might."""
+    tokenizer = toy_tokenizer("t5")
+    dropped = [normalizers.Lowercase(), normalizers.Replace("*", "")]
+    tokenizer.backend_tokenizer.normalizer = normalizers.Sequence(dropped)
+    return Text2Text(toy_text2text("t5").model, tokenizer)

@@ -1,0 +1,196 @@
+import pickle
+
+import pytest
+
+from t2t.errors import TemplateError
+from t2t.templates.task_file import TaskFile
+from t2t.templates.template import RenderedExample, Template
+
+ROW = {"text": "I loved it.", "label": 1, "options": ["bad", "good"]}
+
+
+def template(source="{{ text }}", target="{{ text }}", **fields) -> Template:
+    return Template(name="t", source=source, target=target, **fields)
+
+
+def error_of(template: Template, row=ROW) -> str:
+    with pytest.raises(TemplateError) as caught:
+        template.render(row)
+    return str(caught.value)
+
+
+def test_a_row_becomes_source_target_and_choices():
+    sentiment = template(
+        "{{ text }} {{ answer_choices | join(' or ') }}?",
+        "{{ answer_choices[label] }}",
+        answer_choices=["bad", "good"],
+    )
+    assert sentiment.render(ROW, example_id="test:3") == RenderedExample(
+        source="I loved it. bad or good?",
+        target="good",
+        answer_choices=("bad", "good"),
+        references=("good",),
+        task="",
+        template="t",
+        example_id="test:3",
+    )
+
+
+@pytest.mark.parametrize("choices", ["{{ options }}", ("{{ options[0] }}", "{{ options[1] }}")])
+def test_answer_choices_may_come_from_the_row(choices):
+    example = template(target="{{ answer_choices[label] }}", answer_choices=choices).render(ROW)
+    assert example.answer_choices == ("bad", "good")
+    assert example.target == "good"
+
+
+def test_an_expression_may_compute_the_choices():
+    choices = "{{ options | map('title') | list + ['Neither'] }}"
+    assert template(target="Bad", answer_choices=choices).render(ROW).answer_choices == ("Bad", "Good", "Neither")
+
+
+def test_a_row_may_repeat_a_choice():
+    source, choices = template(answer_choices="{{ options }}").render_source({"text": "x", "options": ["a", "a"]})
+    assert (source, choices) == ("x", ("a", "a"))
+
+
+def test_an_unlabelled_row_gives_source_and_choices():
+    sentiment = template(target="{{ answer_choices[label] }}", answer_choices=["bad", "good"])
+    assert sentiment.render_source({"text": "Fine."}) == ("Fine.", ("bad", "good"))
+
+
+def test_white_space_braces_and_markup_are_kept_as_written():
+    row = {"text": "<b> {{ not jinja }}\t&\n"}
+    assert template("\n {{ text }} \n").render(row).source == "\n <b> {{ not jinja }}\t&\n \n"
+
+
+def test_columns_are_the_names_that_a_row_must_bring():
+    reads_all = template(
+        "{% for o in options %}{{ o }}{% endfor %}{{ text }}",
+        "{{ answer_choices[label] }}",
+        answer_choices=["{{ a }}", "b"],
+    )
+    assert reads_all.columns == {"options", "text", "label", "a"}
+
+
+def test_a_template_pickles_after_use():
+    used = template()
+    used.render(ROW)
+    assert pickle.loads(pickle.dumps(used)) == used
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"source": "{{ txt }}"},
+            'template "t" reads a column that the dataset lacks: "txt"\n  where: source\n'
+            '  have:  label, options, text\n  mend:  did you mean "text"?',
+        ),
+        (
+            {"source": "{{ zebra }}"},
+            'template "t" reads a column that the dataset lacks: "zebra"\n  where: source\n'
+            "  have:  label, options, text",
+        ),
+        ({"source": "{{ text "}, 'template "t" has a syntax error: unexpected end of template, '
+                                 "expected 'end of print statement'.\n  where: source"),
+        ({"source": "{% if text %}x"}, 'template "t" has a syntax error: Unexpected end of template. Jinja was '
+            "looking for the following tags: 'elif' or 'else' or 'endif'. The innermost block that needs to be "
+            "closed is 'if'.\n  where: source"),
+        (
+            {"source": "{{ text | uper }}"},
+            'template "t" uses an unknown filter: "uper"\n  where: source\n'
+            "  have:  abs, capitalize, count, d, default, dictsort, first, float, groupby, int, items, join, last, "
+            "length, list, lower, map, max, min, reject, rejectattr, replace, reverse, round, select, selectattr, "
+            "sort, string, sum, title, trim, truncate, unique, upper, wordcount\n"
+            '  mend:  did you mean "upper"?',
+        ),
+        ({"source": "{{ options }}"}, 'template "t" does not render: it prints a list where only text or a number '
+            "makes sense; join it\n  where: source"),
+        ({"source": "{{ options.colour }}"},
+            "template \"t\" does not render: 'list object' has no attribute 'colour'\n  where: source"),
+        ({"source": "{{ options[2] }}"},
+            "template \"t\" does not render: list object has no element 2\n  where: source"),
+        ({"source": "{{ text + 1 }}"},
+            'template "t" does not render: can only concatenate str (not "int") to str\n  where: source'),
+        ({"source": "{% if label == 0 %}x{% endif %}"},
+            'template "t" gives an empty source for this row\n  where: source'),
+        ({"target": "{{ text | replace('I loved it.', ' ') }}"},
+            'template "t" gives an empty target for this row\n  where: target'),
+        ({"target": "great", "answer_choices": ["bad", "good"]},
+            'template "t" gives a target outside its answer choices: "great"\n  where: target\n  have:  bad, good'),
+        ({"answer_choices": "{{ text }}"},
+            "template \"t\" needs a list of answer choices, not 'I loved it.'\n  where: answer_choices"),
+        ({"answer_choices": "{{ options | select('equalto', 'x') }}"},
+            'template "t" has empty answer choices for this row\n  where: answer_choices'),
+        ({"answer_choices": "{{ ['a', ''] }}"},
+            "template \"t\" has answer choices that are empty or not text: ''\n  where: answer_choices\n"
+            "  have:  'a', ''"),
+        ({"answer_choices": "{{ [1, 2] }}"},
+            'template "t" has answer choices that are empty or not text: 1\n  where: answer_choices\n  have:  1, 2'),
+        ({"answer_choices": "yes ||| no"},
+            'template "t" needs one {{ expression }} with nothing around it\n  where: answer_choices'),
+    ],
+)  # fmt: skip
+def test_a_failed_rendering_says_why(fields, message):
+    assert error_of(template(**fields)) == message
+
+
+def test_a_null_column_is_not_printed_as_none():
+    assert error_of(template(), {"text": None}) == (
+        'template "t" does not render: it prints a column that is null; test for it with {% if %}\n  where: source'
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "messages"),
+    [
+        ({}, []),
+        ({"source": "{{ nowhere }}"}, []),  # only a row can tell
+        (
+            {"answer_choices": []},
+            ['template "t" has empty answer choices\n  where: answer_choices\n'
+             "  mend:  list at least two, or leave answer_choices out"],
+        ),
+        (
+            {"answer_choices": ["a", " "]},
+            ['template "t" has an empty answer choice, number 1\n  where: answer_choices\n  have:  \'a\', \' \''],
+        ),
+        (
+            {"answer_choices": ["a", "b", "a"]},
+            ['template "t" has the same answer choice twice: "a"\n  where: answer_choices\n  have:  a, b, a'],
+        ),
+        (
+            {"target": "{{ answer_choices[label] }}"},
+            ['template "t" reads answer_choices but has none\n  where: target\n'
+             "  mend:  give the template answer_choices"],
+        ),
+        (
+            {"source": "{{", "target": "}}{%"},
+            ["template \"t\" has a syntax error: unexpected 'end of template'\n  where: source",
+             "template \"t\" has a syntax error: unexpected 'end of template'\n  where: target"],
+        ),
+    ],
+)  # fmt: skip
+def test_faults_are_found_without_a_row(fields, messages):
+    assert [str(fault) for fault in template(**fields).faults()] == messages
+
+
+def test_missing_columns_looks_at_every_branch_but_not_at_guarded_names():
+    branches = template("{% if label %}{{ hint }}{% endif %}{% if a is defined %}{{ a }}{% endif %}{{ b | d('') }}")
+    assert [str(fault) for fault in branches.missing_columns(["label", "text", "hints"])] == [
+        'template "t" reads a column that the dataset lacks: "hint"\n  where: source\n'
+        '  have:  hints, label, text\n  mend:  did you mean "hints"?'
+    ]
+
+
+def test_an_error_names_the_file_and_the_very_line(write_task):
+    path = write_task(('"{{ hypothesis }}"?', '"{{ hypotesis }}"?'))
+    file = TaskFile.read(path)
+    with pytest.raises(TemplateError) as caught:
+        file.templates[0].render(file.context(file.examples[0]))
+    assert str(caught.value) == (  # `source: |-` stands on line 11, its second line on 13
+        'template "does it follow" reads a column that the dataset lacks: "hypotesis"\n'
+        f"  where: {path}:13, templates[0].source\n"
+        "  have:  hypothesis, label, label_name, premise\n"
+        '  mend:  did you mean "hypothesis"?'
+    )
