@@ -40,18 +40,18 @@ class YamlFile:
     lines: Mapping[Keys, int] = field(default_factory=dict)  # 1-based line of each key or list item
     literals: frozenset[Keys] = frozenset()  # values written with `|`, whose text starts on the next line
 
-    def location(self, *keys: str | int, text_line: int = 1) -> Location:
+    def location(self, *keys: str | int, text_line: int | None = None) -> Location:
         """The place of a value, such as `rte.yaml:14, templates[2].source`.
 
         Args:
             keys: the way to the value; where it is absent, the line is that of its nearest ancestor.
-            text_line: 1-based line inside a text value; counts only where the text is written with `|`.
+            text_line: 1-based line inside a text value; only a text written with `|` has lines of its own.
         """
         known = keys
         while known and known not in self.lines:
             known = known[:-1]
         line = self.lines.get(known)
-        if line is not None and keys in self.literals:
+        if line is not None and text_line is not None and keys in self.literals:
             line += text_line
         return Location(self.path, line, dotted(keys) or None)
 

@@ -88,6 +88,7 @@ def test_every_value_has_the_line_of_its_key(tmp_path):
 
 def test_a_line_inside_a_literal_text_is_a_line_of_the_file():
     yaml = parse_yaml('a: |\n  one\n  two\nb: "one\\ntwo"\n', "x.yaml")
+    assert str(yaml.location("a")) == "x.yaml:1, a"
     assert str(yaml.location("a", text_line=2)) == "x.yaml:3, a"
     assert str(yaml.location("b", text_line=2)) == "x.yaml:4, b"
 
@@ -166,9 +167,7 @@ def test_unreadable_files_are_errors(tmp_path):
     path.write_bytes(b"a: 1\nb: caf\xe9\n")
     with pytest.raises(ConfigError) as caught:
         read_yaml(path)
-    assert str(caught.value) == (
-        f"the file is not UTF-8 text\n  where: {path}:2\n  mend:  save it as UTF-8"
-    )
+    assert str(caught.value) == (f"the file is not UTF-8 text\n  where: {path}:2\n  mend:  save it as UTF-8")
 
 
 def test_a_model_is_built_from_lists_and_whole_numbers():

@@ -1,7 +1,7 @@
 """The options that mean the same in every command, and how a help page shows its example."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -32,6 +32,13 @@ DataRootOption = Annotated[
         metavar="DIR",
         help="Folder of local data sets. Default: T2T_DATA, else the Hub.",
     ),
+]
+LengthNormOption = Annotated[
+    Literal["sum", "mean_token", "mean_byte"],
+    typer.Option("--length-norm", help="How log-likelihoods of long and short choices are made comparable."),
+]
+MaxNewTokensOption = Annotated[
+    int, typer.Option("--max-new-tokens", min=1, metavar="N", help="Tokens of a written answer, at most.")
 ]
 
 

@@ -65,7 +65,7 @@ def first_characters(texts: Iterable[str], num_characters: int) -> Iterator[str]
 def _mix(files: Sequence[TextFile]) -> Iterator[str]:
     streams = [_read_documents(file.path) for file in files]
     counts = np.array([file.num_documents for file in files])
-    given = np.zeros_like(counts)
+    left = counts.copy()
     # Document i of n is due when (i + 0.5) / n of the whole has been read: the middle of its share.
     due = np.where(counts > 0, 0.5 / np.maximum(counts, 1), np.inf)
     for _ in range(counts.sum()):
@@ -78,8 +78,8 @@ def _mix(files: Sequence[TextFile]) -> Iterator[str]:
                 mend="it changed while it was read: start again",
             )
         yield text
-        given[first] += 1
-        due[first] = (given[first] + 0.5) / counts[first]
+        left[first] -= 1
+        due[first] = due[first] + 1 / counts[first] if left[first] else np.inf
 
 
 def _read_documents(path: Path) -> Iterator[str]:

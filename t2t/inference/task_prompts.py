@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from t2t.errors import InferenceError
+from t2t.errors import InferenceError, Location
 from t2t.inference.prompts import Prompt
 from t2t.templates.few_shot import choose_demonstrations, with_demonstrations
 from t2t.templates.task_file import TaskFile
@@ -74,11 +74,7 @@ def _prompt(
         # A row handed over by itself has no id in common with the pool: it is known by its text.
         pool = [other for other in pool if other.source != source]
         if len(pool) < shots:
-            raise InferenceError(
-                f"{label}: {shots} shots are asked for; without the query itself, {len(pool)} "
-                "demonstrations are left",
-                mend=f"ask for at most {len(pool)}, or pass more rows as demonstrations",
-            )
+            raise _too_many_shots(shots, len(pool), "without the query itself ", Location(field=label))
         query = RenderedExample(
             source=source,
             target="",
@@ -105,7 +101,12 @@ def _check_shots(shots: int, pools: Mapping[str, Sequence[RenderedExample]]) -> 
         raise InferenceError(f"shots is 0 or more, not {shots}")
     most = min(map(len, pools.values()), default=0)
     if shots > most:
-        raise InferenceError(
-            f"{shots} shots are asked for, but there are {most} demonstrations",
-            mend=f"ask for at most {most}, or pass more rows as demonstrations",
-        )
+        raise _too_many_shots(shots, most)
+
+
+def _too_many_shots(shots: int, most: int, why: str = "", where: Location | None = None) -> InferenceError:
+    return InferenceError(
+        f"{shots} shots are asked for, but {why}there are {most} demonstrations",
+        where=where,
+        mend=f"ask for at most {most}, or pass more rows as demonstrations",
+    )

@@ -6,7 +6,6 @@ from typing import Any
 
 from t2t.errors import Faults, T2TError, TaskFileError, TemplateError
 from t2t.templates.task_file import TaskFile
-from t2t.templates.template import RenderedExample, Template
 
 MIN_TEMPLATES = 3  # the spread between wordings is half of what an evaluation tells
 MIN_EXAMPLES = 3  # so that the UI has something to show, and demonstrations need no dataset
@@ -60,6 +59,11 @@ def _check_wordings(file: TaskFile) -> Iterator[T2TError]:
         if earlier != template.name:
             problem = f'template "{template.name}" has the wording of template "{earlier}"'
             yield TemplateError(problem, where=file.location("templates", index, "source"))
+        for key, text in (("source", template.source), ("target", template.target)):
+            if text != text.rstrip():  # a model would have to learn, or to write, an empty line
+                problem = f'template "{template.name}" has a {key} that ends in white space'
+                where = file.location("templates", index, key)
+                yield TemplateError(problem, where=where, mend="write |- for |")
 
 
 def _check_rows(file: TaskFile, rows: Iterable[Mapping[str, Any]]) -> Iterator[T2TError]:
@@ -72,22 +76,10 @@ def _check_rows(file: TaskFile, rows: Iterable[Mapping[str, Any]]) -> Iterator[T
     if not contexts:
         return
     columns = set().union(*contexts)
-    for index, template in enumerate(file.templates):
+    for template in file.templates:
         yield from template.missing_columns(columns)
         for context in contexts:
             try:
-                example = template.render(context)
+                template.render(context)
             except T2TError as fault:
                 yield fault
-            else:
-                yield from _check_example(file, index, template, example)
-
-
-def _check_example(
-    file: TaskFile, index: int, template: Template, example: RenderedExample
-) -> Iterator[T2TError]:
-    for key, text in (("source", example.source), ("target", example.target)):
-        if text != text.rstrip():
-            problem = f'template "{template.name}" gives a {key} that ends in white space'
-            where, mend = file.location("templates", index, key), "write |- for |"
-            yield TemplateError(problem, where=where, mend=mend)

@@ -136,6 +136,9 @@ class _Environment(ImmutableSandboxedEnvironment):
             return False
         return super().is_safe_attribute(obj, attr, value)
 
+    def wrap_str_format(self, value: Any) -> None:
+        """Leaves `format` to `is_safe_attribute`, which refuses it: `"{:1000000000}"` is short too."""
+
     def call(self, context: runtime.Context, function: Any, *args: Any, **kwargs: Any) -> Any:
         owner = getattr(function, "__self__", None)
         if isinstance(owner, str) and function.__name__ == "replace":
@@ -165,24 +168,28 @@ def _counted(context: _Context, items: Iterable[Any]) -> Iterator[Any]:
 
 
 def _bounded(value: Any) -> Any:
-    if _size(value) > MAX_TEXT:
+    if _size(value, {}) > MAX_TEXT:
         raise Refused(f"a value holds more than {MAX_TEXT:,} characters")
     return value
 
 
-def _size(value: Any) -> int:
-    """Characters in a value and in all that it holds; stops counting where it is too much already."""
+def _size(value: Any, known: dict[int, int]) -> int:
+    """Characters in a value and in all that it holds, were it printed.
+
+    A list that is held many times over is counted as often but looked into once: `[[x, x], [x, x]]`
+    doubles with every step.
+
+    Args:
+        known: sizes found so far, by `id`.
+    """
     if isinstance(value, str):
         return len(value)
-    size = 1
-    if isinstance(value, dict):
-        value = [*value.keys(), *value.values()]
-    if isinstance(value, list | tuple):
-        for item in value:
-            size += _size(item)
-            if size > MAX_TEXT:
-                break
-    return size
+    if not isinstance(value, list | tuple | dict):
+        return 1
+    if id(value) not in known:
+        items = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_size(item, known) for item in items)
+    return known[id(value)]
 
 
 def _replace(text: Any, old: str, new: str, count: int = -1) -> str:
@@ -201,6 +208,12 @@ def _join(items: Iterable[Any], separator: str = "", attribute: str | int | None
     return separator.join(texts)
 
 
+def _round(value: float, precision: int = 0) -> float:
+    if abs(precision) > 20:  # Jinja's own works out 10 to this power
+        raise Refused("round works to 20 digits")
+    return round(value, precision)
+
+
 def _range(*args: int) -> range:
     numbers = range(*args)
     if len(numbers) > MAX_RANGE:
@@ -214,6 +227,7 @@ ENVIRONMENT = _Environment(
 ENVIRONMENT.filters = {name: ENVIRONMENT.filters[name] for name in FILTERS} | {
     "join": _join,
     "replace": _replace,
+    "round": _round,
     "counted": _counted,  # these two are put in by `build`; a template cannot name them
     "bounded": _bounded,
 }

@@ -195,7 +195,7 @@ class Template(BaseModel):
 
     def _in_place(self, field: str, fault: TemplateError) -> TemplateError:
         """A fault of the sandbox, which knows only the line inside the text, with template and file."""
-        line = (fault.where and fault.where.line) or 1
+        line = fault.where.line if fault.where else None
         return self._error(field, fault.problem, line=line, have=fault.have, mend=fault.mend)
 
     def _error(
@@ -203,7 +203,7 @@ class Template(BaseModel):
         field: str,
         phrase: str,
         *,
-        line: int = 1,
+        line: int | None = None,
         have: Iterable[str] | None = None,
         mend: str | None = None,
     ) -> TemplateError:

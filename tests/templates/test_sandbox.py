@@ -11,10 +11,10 @@ ROW = {"text": "abc", "words": ["a", "b"], "row": {"k": 1}}
 
 
 def refusal(source: str) -> str:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(TemplateError) as caught:
         Template(name="t", source=source, target="x").render(ROW)
-    assert time.perf_counter() - started < 5  # each takes milliseconds; unbounded, years
+    assert time.process_time() - started < 2  # seconds; each takes milliseconds, without bounds years
     return caught.value.problem.removeprefix('template "t" ')
 
 
@@ -79,6 +79,11 @@ def refusal(source: str) -> str:
             "{% set s = range(999) | join('0123456789') %}{{ range(999) | join(s) }}",
             "does not render: a value holds more than 1,000,000 characters",
         ),
+        (
+            "{{ 1.5 | round(999999999, 'floor') }}",
+            "does not render: _round() takes from 1 to 2 positional arguments but 3 were given",
+        ),
+        ("{{ 1.5 | round(-999999999) }}", "does not render: round works to 20 digits"),
         ("{{ text is nowhere }}", "has a syntax error: No test named 'nowhere'."),
         ("{{ " + "[" * 201 + "]" * 201 + " }}", "is nested too deeply"),
         ("{% for w in words %}" * 30 + "{% endfor %}" * 30, "is nested too deeply"),
@@ -95,10 +100,17 @@ def test_hostile_templates_are_refused(source, problem):
     ("source", "rendered"),
     [
         ("{{ text.upper() }} {{ text.replace('a', 'x') }} {{ ', '.join(words) }}", "ABC xbc a, b"),
-        ("{% for w in words %}{{ loop.index }}. {{ w }}{{ '' if loop.last else '; ' }}{% endfor %}", "1. a; 2. b"),
+        (
+            "{% for w in words %}{{ loop.index }}. {{ w }}{{ '' if loop.last else '; ' }}{% endfor %}",
+            "1. a; 2. b",
+        ),
         ("{% for k, v in row.items() %}{{ k }}={{ v }}{% endfor %}", "k=1"),
         ("{% set n = namespace(c=0) %}{% for w in words %}{% set n.c = n.c + 1 %}{% endfor %}{{ n.c }}", "2"),
-        ("{{ text[:2] }}{{ 7 % 4 * 2 }}{{ words | length }} {{ words | map('upper') | join('-') }}", "ab62 A-B"),
+        ("{{ 2.36 | round(1) }} {{ 2.36 | round | int }}", "2.4 2"),
+        (
+            "{{ text[:2] }}{{ 7 % 4 * 2 }}{{ words | length }} {{ words | map('upper') | join('-') }}",
+            "ab62 A-B",
+        ),
         ("{% if 'b' in words and text is string %}yes{% else %}no{% endif %}", "yes"),
         ("{{ [row, row] | join(', ', attribute='k') }}", "1, 1"),
         ("{{ missing | default('none') }}", "none"),

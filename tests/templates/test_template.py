@@ -45,11 +45,17 @@ def test_answer_choices_may_come_from_the_row(choices):
 
 def test_an_expression_may_compute_the_choices():
     choices = "{{ options | map('title') | list + ['Neither'] }}"
-    assert template(target="Bad", answer_choices=choices).render(ROW).answer_choices == ("Bad", "Good", "Neither")
+    assert template(target="Bad", answer_choices=choices).render(ROW).answer_choices == (
+        "Bad",
+        "Good",
+        "Neither",
+    )
 
 
 def test_a_row_may_repeat_a_choice():
-    source, choices = template(answer_choices="{{ options }}").render_source({"text": "x", "options": ["a", "a"]})
+    source, choices = template(answer_choices="{{ options }}").render_source(
+        {"text": "x", "options": ["a", "a"]}
+    )
     assert (source, choices) == ("x", ("a", "a"))
 
 
@@ -91,53 +97,87 @@ def test_a_template_pickles_after_use():
             'template "t" reads a column that the dataset lacks: "zebra"\n  where: source\n'
             "  have:  label, options, text",
         ),
-        ({"source": "{{ text "}, 'template "t" has a syntax error: unexpected end of template, '
-                                 "expected 'end of print statement'.\n  where: source"),
-        ({"source": "{% if text %}x"}, 'template "t" has a syntax error: Unexpected end of template. Jinja was '
-            "looking for the following tags: 'elif' or 'else' or 'endif'. The innermost block that needs to be "
-            "closed is 'if'.\n  where: source"),
+        (
+            {"source": "{{ text "},
+            'template "t" has a syntax error: unexpected end of template, '
+            "expected 'end of print statement'.\n  where: source",
+        ),
+        (
+            {"source": "{% if text %}x"},
+            'template "t" has a syntax error: Unexpected end of template. Jinja was '
+            "looking for the following tags: 'elif' or 'else' or 'endif'. The innermost block that needs to "
+            "be closed is 'if'.\n  where: source",
+        ),
         (
             {"source": "{{ text | uper }}"},
             'template "t" uses an unknown filter: "uper"\n  where: source\n'
-            "  have:  abs, capitalize, count, d, default, dictsort, first, float, groupby, int, items, join, last, "
-            "length, list, lower, map, max, min, reject, rejectattr, replace, reverse, round, select, selectattr, "
-            "sort, string, sum, title, trim, truncate, unique, upper, wordcount\n"
+            "  have:  abs, capitalize, count, d, default, dictsort, first, float, groupby, int, items, join, "
+            "last, length, list, lower, map, max, min, reject, rejectattr, replace, reverse, round, select, "
+            "selectattr, sort, string, sum, title, trim, truncate, unique, upper, wordcount\n"
             '  mend:  did you mean "upper"?',
         ),
-        ({"source": "{{ options }}"}, 'template "t" does not render: it prints a list where only text or a number '
-            "makes sense; join it\n  where: source"),
-        ({"source": "{{ options.colour }}"},
-            "template \"t\" does not render: 'list object' has no attribute 'colour'\n  where: source"),
-        ({"source": "{{ options[2] }}"},
-            "template \"t\" does not render: list object has no element 2\n  where: source"),
-        ({"source": "{{ text + 1 }}"},
-            'template "t" does not render: can only concatenate str (not "int") to str\n  where: source'),
-        ({"source": "{% if label == 0 %}x{% endif %}"},
-            'template "t" gives an empty source for this row\n  where: source'),
-        ({"target": "{{ text | replace('I loved it.', ' ') }}"},
-            'template "t" gives an empty target for this row\n  where: target'),
-        ({"target": "great", "answer_choices": ["bad", "good"]},
-            'template "t" gives a target outside its answer choices: "great"\n  where: target\n  have:  bad, good'),
-        ({"answer_choices": "{{ text }}"},
-            "template \"t\" needs a list of answer choices, not 'I loved it.'\n  where: answer_choices"),
-        ({"answer_choices": "{{ options | select('equalto', 'x') }}"},
-            'template "t" has empty answer choices for this row\n  where: answer_choices'),
-        ({"answer_choices": "{{ ['a', ''] }}"},
+        (
+            {"source": "{{ options }}"},
+            'template "t" does not render: it prints a list where only text or a number '
+            "makes sense; join it\n  where: source",
+        ),
+        (
+            {"source": "{{ options.colour }}"},
+            "template \"t\" does not render: 'list object' has no attribute 'colour'\n  where: source",
+        ),
+        (
+            {"source": "{{ options[2] }}"},
+            'template "t" does not render: list object has no element 2\n  where: source',
+        ),
+        (
+            {"source": "{{ text + 1 }}"},
+            'template "t" does not render: can only concatenate str (not "int") to str\n  where: source',
+        ),
+        (
+            {"source": "{% if label == 0 %}x{% endif %}"},
+            'template "t" gives an empty source for this row\n  where: source',
+        ),
+        (
+            {"target": "{{ text | replace('I loved it.', ' ') }}"},
+            'template "t" gives an empty target for this row\n  where: target',
+        ),
+        (
+            {"target": "great", "answer_choices": ["bad", "good"]},
+            'template "t" gives a target outside its answer choices: "great"\n'
+            "  where: target\n  have:  bad, good",
+        ),
+        (
+            {"answer_choices": "{{ text }}"},
+            "template \"t\" needs a list of answer choices, not 'I loved it.'\n  where: answer_choices",
+        ),
+        (
+            {"answer_choices": "{{ options | select('equalto', 'x') }}"},
+            'template "t" has empty answer choices for this row\n  where: answer_choices',
+        ),
+        (
+            {"answer_choices": "{{ ['a', ''] }}"},
             "template \"t\" has answer choices that are empty or not text: ''\n  where: answer_choices\n"
-            "  have:  'a', ''"),
-        ({"answer_choices": "{{ [1, 2] }}"},
-            'template "t" has answer choices that are empty or not text: 1\n  where: answer_choices\n  have:  1, 2'),
-        ({"answer_choices": "yes ||| no"},
-            'template "t" needs one {{ expression }} with nothing around it\n  where: answer_choices'),
+            "  have:  'a', ''",
+        ),
+        (
+            {"answer_choices": "{{ [1, 2] }}"},
+            'template "t" has answer choices that are empty or not text: 1\n'
+            "  where: answer_choices\n  have:  1, 2",
+        ),
+        (
+            {"answer_choices": "yes ||| no"},
+            'template "t" needs one {{ expression }} with nothing around it\n  where: answer_choices',
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_failed_rendering_says_why(fields, message):
     assert error_of(template(**fields)) == message
 
 
 def test_a_null_column_is_not_printed_as_none():
     assert error_of(template(), {"text": None}) == (
-        'template "t" does not render: it prints a column that is null; test for it with {% if %}\n  where: source'
+        'template "t" does not render: it prints a column that is null; test for it with {% if %}\n'
+        "  where: source"
     )
 
 
@@ -148,12 +188,17 @@ def test_a_null_column_is_not_printed_as_none():
         ({"source": "{{ nowhere }}"}, []),  # only a row can tell
         (
             {"answer_choices": []},
-            ['template "t" has empty answer choices\n  where: answer_choices\n'
-             "  mend:  list at least two, or leave answer_choices out"],
+            [
+                'template "t" has empty answer choices\n  where: answer_choices\n'
+                "  mend:  list at least two, or leave answer_choices out"
+            ],
         ),
         (
             {"answer_choices": ["a", " "]},
-            ['template "t" has an empty answer choice, number 1\n  where: answer_choices\n  have:  \'a\', \' \''],
+            [
+                'template "t" has an empty answer choice, number 1\n'
+                "  where: answer_choices\n  have:  'a', ' '"
+            ],
         ),
         (
             {"answer_choices": ["a", "b", "a"]},
@@ -161,22 +206,28 @@ def test_a_null_column_is_not_printed_as_none():
         ),
         (
             {"target": "{{ answer_choices[label] }}"},
-            ['template "t" reads answer_choices but has none\n  where: target\n'
-             "  mend:  give the template answer_choices"],
+            [
+                'template "t" reads answer_choices but has none\n  where: target\n'
+                "  mend:  give the template answer_choices"
+            ],
         ),
         (
             {"source": "{{", "target": "}}{%"},
-            ["template \"t\" has a syntax error: unexpected 'end of template'\n  where: source",
-             "template \"t\" has a syntax error: unexpected 'end of template'\n  where: target"],
+            [
+                "template \"t\" has a syntax error: unexpected 'end of template'\n  where: source",
+                'template "t" has a syntax error: tag name expected\n  where: target',
+            ],
         ),
     ],
-)  # fmt: skip
+)
 def test_faults_are_found_without_a_row(fields, messages):
     assert [str(fault) for fault in template(**fields).faults()] == messages
 
 
 def test_missing_columns_looks_at_every_branch_but_not_at_guarded_names():
-    branches = template("{% if label %}{{ hint }}{% endif %}{% if a is defined %}{{ a }}{% endif %}{{ b | d('') }}")
+    branches = template(
+        "{% if label %}{{ hint }}{% endif %}{% if a is defined %}{{ a }}{% endif %}{{ b | d('') }}"
+    )
     assert [str(fault) for fault in branches.missing_columns(["label", "text", "hints"])] == [
         'template "t" reads a column that the dataset lacks: "hint"\n  where: source\n'
         '  have:  hints, label, text\n  mend:  did you mean "hints"?'

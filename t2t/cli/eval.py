@@ -1,0 +1,93 @@
+"""`t2t eval`: scores of a model on tasks, over templates, shots and seeds."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from t2t.cli.options import (
+    DataRootOption,
+    DeviceOption,
+    DtypeOption,
+    JsonOption,
+    LengthNormOption,
+    MaxNewTokensOption,
+    ModelOption,
+    SeedOption,
+    example,
+)
+from t2t.cli.output import print_json, print_rich, progress_bar
+
+EXAMPLE = example("t2t eval --tasks sst2,trec --templates all --shots 0,4 --seeds 3 --limit 200")
+
+
+def evaluate_tasks(
+    tasks: Annotated[str, typer.Option(metavar="NAME,...", help="Tasks: names, or paths of task files.")],
+    templates: Annotated[
+        str,
+        typer.Option(metavar="all|NAME,...", help="Templates; all are those that ask the original task."),
+    ] = "all",
+    shots: Annotated[str, typer.Option(metavar="K,...", help="Numbers of demonstrations.")] = "0",
+    seeds: Annotated[int, typer.Option(min=1, help="How often demonstrations are drawn anew.")] = 1,
+    split: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Default: test where it is labelled, else validation.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Rows per task, sampled at random.")] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", file_okay=False, help="A new folder for the results is made here.")
+    ] = Path("results"),
+    length_norm: LengthNormOption = "sum",
+    max_new_tokens: MaxNewTokensOption = 64,
+    data_root: DataRootOption = None,
+    seed: SeedOption = 0,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Score a model on tasks, beside the majority answer and chance."""
+    names, numbers = _split_list(tasks), _numbers(shots)
+    from t2t.data.task import Task
+    from t2t.evaluation import Answer, evaluate
+    from t2t.evaluation.report import ResultsFolder, evaluation_document, evaluation_table
+    from t2t.inference import Text2Text
+
+    loaded_tasks = [Task.load(name, data_root=data_root) for name in names]
+    loaded = Text2Text.load(model, device=device, dtype=dtype)
+    folder = ResultsFolder.create(out, model=loaded.name or "model")
+    with folder.answers() as write, progress_bar("asking", unit="examples") as advance:
+
+        def on_answer(answer: Answer, total: int) -> None:
+            write(answer)
+            advance(total=total)
+
+        evaluation = evaluate(
+            loaded,
+            loaded_tasks,
+            templates=templates if templates == "all" else _split_list(templates),
+            shots=numbers,
+            seeds=seeds,
+            seed=seed,
+            split=split,
+            limit=limit,
+            length_norm=length_norm,
+            max_new_tokens=max_new_tokens,
+            on_answer=on_answer,
+        )
+    folder.finish(evaluation)
+    if as_json:
+        print_json(evaluation_document(evaluation))
+    else:
+        print_rich(evaluation_table(evaluation))
+        print(f"every answer: {folder.path}")
+
+
+def _split_list(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(item) for item in _split_list(text)]
+    except ValueError as error:
+        raise typer.BadParameter(f"--shots takes numbers such as 0,4, not {text!r}") from error

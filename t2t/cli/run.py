@@ -1,0 +1,159 @@
+"""`t2t run`: rows through a task's template, and the model's answers."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from t2t.cli.options import (
+    DeviceOption,
+    DtypeOption,
+    JsonOption,
+    LengthNormOption,
+    MaxNewTokensOption,
+    ModelOption,
+    SeedOption,
+    example,
+)
+from t2t.cli.output import print_json, progress_bar
+from t2t.cli.predictions import prediction_document, print_prediction
+
+if TYPE_CHECKING:
+    from t2t.inference import Prediction
+
+EXAMPLE = example(
+    't2t run sst2 --set text="I loved it" --template all',
+    "t2t run sst2 --input reviews.jsonl --output answers.jsonl --shots 2",
+)
+
+
+def run(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A task's name, or the path of a task file.")],
+    values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="COLUMN=TEXT",
+            help='A column of the row to ask; COLUMN:=JSON for a list or number, as in choices:=\'["a", "b"]\'.',
+        ),
+    ] = None,
+    input_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--input", exists=True, help="Rows to ask: .jsonl, .csv, .tsv or .parquet, also compressed."
+        ),
+    ] = None,
+    output_file: Annotated[
+        Path | None,
+        typer.Option("--output", dir_okay=False, help="Where the answers go, one JSON object a line."),
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option(metavar="NAME|all", help="A template's name. Default: the first one.")
+    ] = None,
+    shots: Annotated[int, typer.Option(min=0, help="Demonstrations from the task file's examples.")] = 0,
+    length_norm: LengthNormOption = "sum",
+    max_new_tokens: MaxNewTokensOption = 64,
+    seed: SeedOption = 0,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a model one row (--set) or a file of rows (--input) through the templates of a task."""
+    row = _row(values or [])
+    _check_source_of_rows(bool(row), input_file, output_file)
+    from t2t.data.readers import read_rows
+    from t2t.inference import Text2Text
+    from t2t.templates import read_task_file
+
+    file = read_task_file(task)
+    loaded = Text2Text.load(model, device=device, dtype=dtype)
+    predictions: Iterator[Prediction] = loaded.run(
+        file,
+        iter([row]) if input_file is None else read_rows(input_file),
+        template=template,
+        shots=shots,
+        seed=seed,
+        length_norm=length_norm,
+        max_new_tokens=max_new_tokens,
+    )
+    if input_file is not None and output_file is not None:
+        num_templates = len(file.templates) if template == "all" else 1
+        with progress_bar("asking", unit="rows", total=_num_rows(input_file)) as advance:
+            summary = _write_answers(predictions, output_file, num_templates, on_row=advance)
+        if as_json:
+            print_json({"task": file.task, "output": str(output_file), **summary})
+        else:
+            print(f"{output_file}: {summary['num_answers']:,} answers, {summary['num_truncated']:,} truncated")
+    elif as_json:
+        print_json({"task": file.task, "predictions": [prediction_document(one) for one in predictions]})
+    else:
+        for prediction in predictions:
+            print(f"--- {prediction.template} ---\n{prediction.source}\n")
+            print_prediction(prediction)
+
+
+def _row(values: Iterable[str]) -> dict[str, Any]:
+    """The row that `--set` options spell out: `a=1` is the text "1", `a:=1` the number."""
+    row: dict[str, Any] = {}
+    for value in values:
+        column, equals, text = value.partition("=")
+        if not equals or not column.rstrip(":"):
+            raise typer.BadParameter(f"--set takes COLUMN=TEXT or COLUMN:=JSON, not {value!r}")
+        try:
+            row[column.removesuffix(":")] = json.loads(text) if column.endswith(":") else text
+        except json.JSONDecodeError as error:
+            raise typer.BadParameter(f"--set {value}: what follows := is no JSON: {error}") from error
+    return row
+
+
+def _check_source_of_rows(has_row: bool, input_file: Path | None, output_file: Path | None) -> None:
+    if has_row == (input_file is not None):
+        raise typer.BadParameter("give either a row with --set COLUMN=TEXT or a file of rows with --input FILE")
+    if output_file is None:
+        return
+    if input_file is None:
+        raise typer.BadParameter("--output is for the rows of an --input file")
+    if output_file.suffix != ".jsonl":
+        raise typer.BadParameter(f"--output writes JSON lines: name it {output_file.stem}.jsonl")
+    if not output_file.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {output_file.parent} for --output")
+
+
+def _num_rows(path: Path) -> int | None:
+    """Rows of a file, which also finds a corrupt one before the model is asked; None for a pipe."""
+    from t2t.data.readers import read_rows
+
+    return sum(1 for _ in read_rows(path)) if path.is_file() else None
+
+
+def _write_answers(
+    predictions: "Iterable[Prediction]", output: Path, num_templates: int, *, on_row: Callable[[], None]
+) -> dict[str, int]:
+    """Write answers aside and rename; an interrupted run leaves what it has under `<output>.partial`.
+
+    Args:
+        num_templates: predictions per row, which come one after the other.
+        on_row: called after each row.
+    """
+    aside = output.with_name(f"{output.name}.partial")
+    num_answers = num_truncated = 0
+    try:
+        with open(aside, "w", encoding="utf-8") as file:
+            for prediction in predictions:
+                row_index, place = divmod(num_answers, num_templates)
+                document = {"row": row_index, **prediction_document(prediction)}
+                file.write(json.dumps(document, ensure_ascii=False) + "\n")
+                num_answers += 1
+                num_truncated += prediction.truncated
+                if place == num_templates - 1:
+                    on_row()
+    except BaseException:  # Ctrl-C too: hours of answers are worth a line
+        print(f"stopped: {num_answers} answers are in {aside}", file=sys.stderr)
+        raise
+    os.replace(aside, output)
+    return {"num_answers": num_answers, "num_truncated": num_truncated}

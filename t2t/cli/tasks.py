@@ -1,0 +1,65 @@
+"""`t2t tasks`: which tasks there are."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from t2t.cli.options import DataRootOption, JsonOption, example
+from t2t.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from t2t.data.task import Task
+
+EXAMPLE = example("t2t tasks --cluster nli")
+
+
+def tasks(
+    cluster: Annotated[str | None, typer.Option(metavar="NAME", help="Only the tasks of this cluster.")] = None,
+    data_root: DataRootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the tasks that come with t2t."""
+    from t2t.data.task import Task
+    from t2t.errors import TaskNotFoundError, did_you_mean
+    from t2t.templates import find_task_files
+
+    found = [Task.load(path, data_root=data_root) for path in find_task_files().values()]
+    if cluster is not None:
+        clusters = sorted({task.cluster for task in found})
+        if cluster not in clusters:
+            raise TaskNotFoundError(
+                f'no cluster of that name: "{cluster}"', have=clusters, mend=did_you_mean(cluster, clusters)
+            )
+        found = [task for task in found if task.cluster == cluster]
+    documents = [_document(task) for task in sorted(found, key=lambda task: (task.cluster, task.name))]
+    if as_json:
+        print_json(documents)
+        return
+    print_table(
+        ("cluster", "task", "templates", "metrics", "local data", "description"),
+        [
+            (
+                document["cluster"],
+                document["task"],
+                len(document["templates"]),
+                ", ".join(document["metrics"]),
+                ", ".join(document["local_splits"]) or "-",
+                document["description"],
+            )
+            for document in documents
+        ],
+    )
+
+
+def _document(task: "Task") -> dict[str, Any]:
+    file = task.file
+    return {
+        "task": file.task,
+        "cluster": file.cluster,
+        "description": file.description,
+        "templates": [template.name for template in file.templates],
+        "labels": file.labels,
+        "metrics": file.metrics,
+        "languages": file.languages,
+        "local_splits": task.splits(),
+    }

@@ -1,0 +1,178 @@
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from t2t.errors import InferenceError
+from t2t.inference import Prediction, Text2Text
+from t2t.inference import answering as answering_module
+from t2t.model import LoadedModel
+
+
+def test_calling_ranks_choices_and_generates_without(t5):
+    assert t5("Which?", choices=["a", "b"]) == t5.rank("Which?", ["a", "b"])
+    assert t5("Which?", choices=["a", "b"], length_norm="mean_byte").length_norm == "mean_byte"
+    assert t5("Go on", max_new_tokens=4) == t5.generate("Go on", max_new_tokens=4)
+
+
+def test_one_gives_one_a_list_a_list_and_an_iterable_an_iterator(t5):
+    one = t5.rank("one", ["a", "b"])
+    assert isinstance(one, Prediction)
+    for many in (["one"], ("one",)):
+        assert [prediction.text for prediction in t5.rank(many, ["a", "b"])] == [one.text]
+    stream = t5.rank(iter(["one"]), ["a", "b"])
+    assert isinstance(stream, Iterator)
+    assert [prediction.text for prediction in stream] == [one.text]
+    assert t5.rank([], ["a", "b"]) == []
+    assert isinstance(t5.score("one", "a"), float)
+    assert isinstance(t5.score(iter(["one"]), iter(["a"])), Iterator)
+
+
+def test_a_stream_is_read_window_by_window(t5, monkeypatch):
+    monkeypatch.setattr(answering_module, "WINDOW", 2)
+    read = []
+    stream = t5.rank((read.append(n) or f"source {n}" for n in range(6)), ["a", "b"])
+    assert read == []
+    next(stream)
+    assert read == [0, 1]
+    next(stream)
+    assert read == [0, 1]
+    next(stream)
+    assert read == [0, 1, 2, 3]
+
+
+def test_answers_come_in_input_order(t5, monkeypatch):
+    monkeypatch.setattr(answering_module, "WINDOW", 3)
+    sources = ["a long source, the longest", "x", "middling", "y", "again a longer one"]
+    assert [prediction.source for prediction in t5.rank(sources, ["a", "b"])] == sources
+    assert [prediction.source for prediction in t5.generate(sources, max_new_tokens=2)] == sources
+
+
+def test_a_long_source_is_cut_marked_and_reported_once(t5, caplog):
+    long, limit = "x" * 50, 10
+    with caplog.at_level(logging.WARNING, logger="t2t"):
+        cut, whole, cut_too = t5.rank([long, "short", "y" * 30], ["a", "b"], max_source_len=limit)
+    assert [cut.truncated, whole.truncated, cut_too.truncated] == [True, False, True]
+    assert [cut.num_source_tokens, whole.num_source_tokens] == [10, 6]  # a byte is a token; and </s>
+    assert [record.getMessage() for record in caplog.records] == [
+        "2 of 3 sources were cut to 10 tokens; the longest had 51"
+    ]
+    # The end-of-sequence is kept: nine letters and </s>, as if the text had ended there.
+    assert cut.logprobs == pytest.approx(t5.rank("x" * 9, ["a", "b"]).logprobs, abs=2e-4)
+
+
+def test_what_was_cut_is_reported_when_a_stream_is_dropped(t5, caplog, monkeypatch):
+    monkeypatch.setattr(answering_module, "WINDOW", 1)
+    stream = t5.generate(iter(["x" * 50, "x" * 50]), max_source_len=10, max_new_tokens=2)
+    next(stream)
+    with caplog.at_level(logging.WARNING, logger="t2t"):
+        stream.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "1 of 1 sources were cut to 10 tokens; the longest had 51"
+    ]
+
+
+def test_the_default_limit_is_the_models_the_tokenizers_or_1024(t5, bart):
+    limit = answering_module.default_max_source_len
+    assert limit(t5.model, t5.tokenizer) == 1024
+    assert limit(bart.model, bart.tokenizer) == 64
+    assert bart.generate("x" * 100, max_new_tokens=2).num_source_tokens == 64
+
+
+def test_the_tokenizers_limit_counts(t5, monkeypatch):
+    monkeypatch.setattr(t5.tokenizer, "model_max_length", 20)
+    assert t5.generate("x" * 100, max_new_tokens=2).num_source_tokens == 20
+
+
+def test_a_models_training_mode_is_put_back(t5):
+    model = type(t5.model)(replace_dropout(t5.model.config)).train()
+    asked = Text2Text(model, t5.tokenizer)
+    stream = asked.rank(iter(["one", "two"]), ["a", "b"])
+    first = next(stream)
+    assert model.training
+    assert asked.rank("one", ["a", "b"]).logprobs == pytest.approx(first.logprobs)  # no dropout
+
+
+def replace_dropout(config):
+    changed = type(config)(**config.to_dict())
+    changed.dropout_rate = 0.5
+    return changed
+
+
+def test_load_passes_name_device_and_dtype(t5, monkeypatch):
+    asked = {}
+
+    def load_model(name, *, device, dtype):
+        asked.update(name=name, device=device, dtype=dtype)
+        return LoadedModel(t5.model, t5.tokenizer, t5.model.device, t5.model.dtype, "starter")
+
+    monkeypatch.setattr("t2t.inference.text2text.load_model", load_model)
+    assert Text2Text.load(device="cpu").name == "starter"
+    assert asked == {"name": None, "device": "cpu", "dtype": "auto"}
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (
+            lambda model: model.rank("", ["a"]),
+            "the source is empty\n  where: source\n  mend:  give it at least one word",
+        ),
+        (
+            lambda model: model.generate(["fine", " \n"]),
+            "the source is empty\n  where: sources[1]\n  mend:  give it at least one word",
+        ),
+        (
+            lambda model: model.generate(["fine", None]),
+            "the source is no text but NoneType: None\n  where: sources[1]",
+        ),
+        (
+            lambda model: model.rank("Which?", "yes"),
+            "answer_choices is a single text: 'yes'\n  mend:  put the choices into a list",
+        ),
+        (
+            lambda model: model.rank(["one", "two"], [["a", "b"]]),
+            "there are fewer answer_choices than sources\n  mend:  give one for each",
+        ),
+        (
+            lambda model: model.score(["one"], ["a", "b"]),
+            "there are fewer sources than targets\n  mend:  give one for each",
+        ),
+        (
+            lambda model: model.score("one", ["a", "b"]),
+            "one source needs one target, and many sources need many",
+        ),
+        (lambda model: model.rank("one", ["a"], batch_size=0), "batch_size is at least 1, not 0"),
+        (
+            lambda model: model.rank("one", ["a"], max_source_len=2),
+            "max_source_len is at least 3 with this tokenizer, not 2",
+        ),
+        (
+            lambda model: model.rank("one", ["a"], max_source_len=65),
+            "max_source_len is 65; the model's encoder has 64 positions",
+        ),
+    ],
+)
+def test_what_cannot_be_answered_is_refused(bart, call, message):
+    with pytest.raises(InferenceError) as raised:
+        call(bart)
+    assert str(raised.value) == message
+
+
+def test_a_model_without_an_encoder_is_refused(t5):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    model = GPT2LMHeadModel(GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=16))
+    with pytest.raises(InferenceError) as raised:
+        Text2Text(model, t5.tokenizer)
+    assert str(raised.value) == (
+        "GPT2LMHeadModel is no encoder-decoder that can be scored\n"
+        "  mend:  load one with AutoModelForSeq2SeqLM, such as T5, mT5, BART or mBART"
+    )
+
+
+def test_a_prediction_is_frozen_and_plain(t5):
+    prediction = t5.rank("Which?", ["a", "b"])
+    assert replace(prediction, text="c").text == "c"
+    assert all(isinstance(score, float) for score in prediction.logprobs)
