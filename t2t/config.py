@@ -1,21 +1,20 @@
 """What a run's YAML may say: one strict model for each kind of run, `PretrainConfig` and `FinetuneConfig`.
 
 A value comes from the command line (`optim.lr=0.01`), else from the YAML file, else from the default here.
-`load_config` also gives the origin of every value, which a run keeps in `run.json`. Unknown keys, wrong types and
-values out of range are collected and reported together. Paths are relative to the working directory.
+`load_config` also gives the origin of every value, which a run keeps in `run.json`. Unknown keys, wrong types
+and values out of range are reported together. Paths are relative to the working directory.
 """
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from t2t.errors import ConfigError, Location
-from t2t.yaml_file import Keys, YamlFile, _CoreLoader, parse_model, read_yaml
+from t2t.yaml_file import Keys, YamlFile, parse_model, parse_yaml, read_yaml
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -33,16 +32,16 @@ class Section(BaseModel):
 class PretrainModelConfig(Section):
     """Which model to train: a new one of a preset's size, or an existing one."""
 
-    preset: str | None = Field(None, description="size of a new model, a key of t2t.model.PRESETS")
-    tokenizer: str | None = Field(None, description="folder of the new model's tokenizer")
-    init_from: str | None = Field(None, description="folder or Hub id of a model to go on from")
+    preset: str | None = Field(default=None, description="size of a new model, a key of t2t.model.PRESETS")
+    tokenizer: str | None = Field(default=None, description="folder of the new model's tokenizer")
+    init_from: str | None = Field(default=None, description="folder or Hub id of a model to go on from")
 
     @model_validator(mode="after")
     def _new_or_existing(self) -> Self:
         if self.init_from is not None and (self.preset is not None or self.tokenizer is not None):
-            raise ValueError("init_from brings its own size and tokenizer: leave out preset and tokenizer")
+            raise ValueError("init_from brings its own size and tokenizer", "leave out preset and tokenizer")
         if self.init_from is None and (self.preset is None or self.tokenizer is None):
-            raise ValueError("give preset and tokenizer for a new model, or init_from for an existing one")
+            raise ValueError("no model to train", "give preset and tokenizer, or init_from")
         return self
 
 
@@ -50,52 +49,67 @@ class PretrainDataConfig(Section):
     """Token stores made by `t2t corpus`."""
 
     train: Path = Field(description="token store folder")
-    validation: Path | None = Field(None, description="token store folder; without one nothing is validated")
+    validation: Path | None = Field(
+        default=None, description="token store folder; without one nothing is validated"
+    )
 
 
 class ObjectiveConfig(Section):
     """Span corruption, see t2t.denoising."""
 
-    noise_density: float = Field(0.15, gt=0, lt=1, description="fraction of tokens that are hidden")
-    mean_noise_span_length: float = Field(3.0, ge=1, description="tokens per hidden span, on average")
-    max_source_len: int = Field(512, ge=4, description="tokens, with sentinels and </s>")
+    noise_density: float = Field(default=0.15, gt=0, lt=1, description="fraction of tokens that are hidden")
+    mean_noise_span_length: float = Field(default=3.0, ge=1, description="tokens per hidden span, on average")
+    max_source_len: int = Field(default=512, ge=4, description="tokens, with sentinels and </s>")
 
 
 class OptimConfig(Section):
     """The optimizer; its rate is relative to the size of each tensor, see t2t.training.optimizer."""
 
-    name: Literal["adamw_rms", "adafactor"] = Field("adamw_rms", description="optimizer")
-    lr: float = Field(0.02, gt=0, description="peak learning rate, relative to a tensor's RMS")
-    weight_decay: float = Field(0.0, ge=0, description="fraction of a weight, times the rate, per step")
-    betas: tuple[Fraction, Fraction] = Field((0.9, 0.999), description="decay of both moments per step")
-    clip_norm: float = Field(1.0, gt=0, description="largest global norm of the gradient")
+    name: Literal["adamw_rms", "adafactor"] = Field(default="adamw_rms", description="optimizer")
+    lr: float = Field(default=0.02, gt=0, description="peak learning rate, relative to a tensor's RMS")
+    weight_decay: float = Field(
+        default=0.0, ge=0, description="fraction of a weight, times the rate, per step"
+    )
+    betas: tuple[Fraction, Fraction] = Field(
+        default=(0.9, 0.999), description="decay of both moments per step"
+    )
+    clip_norm: float = Field(default=1.0, gt=0, description="largest global norm of the gradient")
 
 
 class ScheduleConfig(Section):
     """The learning rate over the run, see t2t.training.schedule."""
 
-    name: Literal["cosine", "inverse_sqrt", "constant"] = Field("cosine", description="shape after warm-up")
-    warmup_steps: Count = Field(500, description="steps of linear growth from 0")
-    final_lr_ratio: Fraction = Field(0.0, description="smallest rate after warm-up, fraction of the peak")
+    name: Literal["cosine", "inverse_sqrt", "constant"] = Field(
+        default="cosine", description="shape after warm-up"
+    )
+    warmup_steps: Count = Field(default=500, description="steps of linear growth from 0")
+    final_lr_ratio: Fraction = Field(
+        default=0.0, description="smallest rate after warm-up, fraction of the peak"
+    )
 
 
 class TrainingConfig(Section):
     """Length, size, precision and rhythm of a run. A step is one optimizer update."""
 
     num_steps: PositiveCount = Field(description="steps")
-    batch_size: PositiveCount = Field(32, description="examples per step, over all processes")
-    grad_accumulation: PositiveCount = Field(1, description="equal parts a process cuts its batch into")
-    dtype: Literal["auto", "bfloat16", "float32"] = Field(
-        "auto", description="of the matrix products; weights and loss are float32. auto: bfloat16 where fast"
+    batch_size: PositiveCount = Field(default=32, description="examples per step, over all processes")
+    grad_accumulation: PositiveCount = Field(
+        default=1, description="equal parts a process cuts its batch into"
     )
-    compile: bool = Field(False, description="torch.compile: minutes at the start, faster steps")
-    log_every: PositiveCount = Field(10, description="steps between lines of metrics.jsonl")
-    eval_every: PositiveCount = Field(500, description="steps between validations")
-    num_eval_batches: Count = Field(20, description="batches per validation; 0 validates nothing")
-    checkpoint_every: PositiveCount = Field(500, description="steps between checkpoints")
-    keep_checkpoints: PositiveCount = Field(2, description="newest checkpoints that are kept")
-    device: Literal["auto", "cpu"] = Field("auto", description="auto: what accelerate finds")
-    num_threads: PositiveCount | None = Field(None, description="CPU threads of torch; null: its own choice")
+    dtype: Literal["auto", "bfloat16", "float32"] = Field(
+        default="auto",
+        description="of the matrix products; weights and loss are float32. auto: bfloat16 where fast",
+    )
+    compile: bool = Field(default=False, description="torch.compile: minutes at the start, faster steps")
+    log_every: PositiveCount = Field(default=10, description="steps between lines of metrics.jsonl")
+    eval_every: PositiveCount = Field(default=500, description="steps between validations")
+    num_eval_batches: Count = Field(default=20, description="batches per validation; 0 validates nothing")
+    checkpoint_every: PositiveCount = Field(default=500, description="steps between checkpoints")
+    keep_checkpoints: PositiveCount = Field(default=2, description="newest checkpoints that are kept")
+    device: Literal["auto", "cpu"] = Field(default="auto", description="auto: what accelerate finds")
+    num_threads: PositiveCount | None = Field(
+        default=None, description="CPU threads of torch; null: its own choice"
+    )
 
     @model_validator(mode="after")
     def _equal_parts(self) -> Self:
@@ -110,7 +124,7 @@ class PretrainConfig(Section):
     """A denoising run over a corpus: `t2t pretrain`."""
 
     run_dir: Path = Field(description="folder of checkpoints, metrics.jsonl, run.json and model/")
-    seed: Count = Field(0, description="of weights, data order, noise and dropout")
+    seed: Count = Field(default=0, description="of weights, data order, noise and dropout")
     model: PretrainModelConfig
     data: PretrainDataConfig
     objective: ObjectiveConfig = ObjectiveConfig()
@@ -123,49 +137,57 @@ class FinetuneModelConfig(Section):
     """The model to start from."""
 
     init_from: str = Field(description="folder or Hub id")
-    dropout_rate: Fraction | None = Field(None, description="null: as the model was saved")
+    dropout_rate: Fraction | None = Field(default=None, description="null: as the model was saved")
 
 
 class ShotsConfig(Section):
     """Demonstrations put before some of the prompts."""
 
-    share: Fraction = Field(0.0, description="fraction of examples that get demonstrations")
-    max: Count = Field(0, description="most demonstrations per example")
+    share: Fraction = Field(default=0.0, description="fraction of examples that get demonstrations")
+    max: Count = Field(default=0, description="most demonstrations per example")
 
 
 class MixtureConfig(Section):
     """The tasks and how often each is drawn: proportional to min(its size, cap) ** (1 / temperature)."""
 
     tasks: tuple[str, ...] = Field(min_length=1, description="task names or files")
-    held_out: tuple[str, ...] = Field((), description="tasks or clusters that must not be among them")
-    cap: PositiveCount | None = Field(None, description="largest size, in examples, a task counts as")
-    temperature: float = Field(1.0, ge=1, description="1 proportional to size, larger: more even")
-    rates: Mapping[str, float] = Field({}, description="fixed rates by task, instead of size")
-    data_root: Path | None = Field(None, description="folder of task data; null: T2T_DATA, else the Hub")
-    templates: Mapping[str, tuple[str, ...]] = Field({}, description="by task: the only templates to use")
+    held_out: tuple[str, ...] = Field(default=(), description="tasks or clusters that must not be among them")
+    cap: PositiveCount | None = Field(default=None, description="largest size, in examples, a task counts as")
+    temperature: float = Field(default=1.0, ge=1, description="1 proportional to size, larger: more even")
+    rates: Mapping[str, float] = Field(default={}, description="fixed rates by task, instead of size")
+    data_root: Path | None = Field(
+        default=None, description="folder of task data; null: T2T_DATA, else the Hub"
+    )
+    templates: Mapping[str, tuple[str, ...]] = Field(
+        default={}, description="by task: the only templates to use"
+    )
     shots: ShotsConfig = ShotsConfig()
 
 
 class LengthsConfig(Section):
     """Where encoded examples are cut."""
 
-    max_source_len: PositiveCount = Field(512, description="tokens, with </s>")
-    max_target_len: PositiveCount = Field(128, description="tokens, with </s>")
+    max_source_len: PositiveCount = Field(default=512, description="tokens, with </s>")
+    max_target_len: PositiveCount = Field(default=128, description="tokens, with </s>")
 
 
 class BucketingConfig(Section):
     """How examples of like length come together, see t2t.training.batches."""
 
-    window: PositiveCount = Field(16, description="batches sorted together")
-    source_multiple: PositiveCount = Field(32, description="source lengths are padded to a multiple of this")
-    target_multiple: PositiveCount = Field(16, description="target lengths are padded to a multiple of this")
+    window: PositiveCount = Field(default=16, description="batches sorted together")
+    source_multiple: PositiveCount = Field(
+        default=32, description="source lengths are padded to a multiple of this"
+    )
+    target_multiple: PositiveCount = Field(
+        default=16, description="target lengths are padded to a multiple of this"
+    )
 
 
 class FinetuneConfig(Section):
     """A supervised run over a mixture of tasks: `t2t finetune`."""
 
     run_dir: Path = Field(description="folder of checkpoints, metrics.jsonl, run.json and model/")
-    seed: Count = Field(0, description="of data order, templates, demonstrations and dropout")
+    seed: Count = Field(default=0, description="of data order, templates, demonstrations and dropout")
     model: FinetuneModelConfig
     mixture: MixtureConfig
     lengths: LengthsConfig = LengthsConfig()
@@ -178,9 +200,7 @@ class FinetuneConfig(Section):
 C = TypeVar("C", bound=Section)
 
 
-def load_config(
-    cls: type[C], path: str | Path, overrides: Sequence[str] = ()
-) -> tuple[C, dict[str, str]]:
+def load_config(cls: type[C], path: str | Path, overrides: Sequence[str] = ()) -> tuple[C, dict[str, str]]:
     """Read a run's YAML and lay `key.subkey=value` overrides over it; values are written as in YAML.
 
     Returns: the config, and for each value its origin by dotted key: "default", "starter.yaml:12" or
@@ -192,9 +212,12 @@ def load_config(
     overridden: set[Keys] = set()
     for keys, value in map(_parse_override, overrides):
         if isinstance(data, dict):  # else the file is no config at all, which validation reports
-            _put(data, keys, value)
+            _put(data, keys, value.data)
         overridden.add(keys)
-        lines = dict.fromkeys(_keys_within(keys, value), _NO_LINE) | lines
+        new_keys = [keys[:depth] for depth in range(1, len(keys))] + [
+            (*keys, *inner) for inner in value.lines
+        ]
+        lines = dict.fromkeys(new_keys, _NO_LINE) | lines
     merged = _Overridden(base.path, data, lines, overridden=frozenset(overridden))
     config = parse_model(cls, merged, error=ConfigError)
     return config, {".".join(keys): merged.origin(keys) for keys in _leaves(config)}
@@ -212,11 +235,11 @@ def diff_configs(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tu
 
 @dataclass(frozen=True)
 class _Overridden(YamlFile):
-    """A YAML file with values from the command line laid over it; errors name where a value really came from."""
+    """A YAML file with values from the command line laid over it, whose errors name the true origin."""
 
     overridden: frozenset[Keys] = frozenset()
 
-    def location(self, *keys: str | int, text_line: int = 1) -> Location:
+    def location(self, *keys: str | int, text_line: int | None = None) -> Location:
         place = super().location(*keys, text_line=text_line)
         if self._is_overridden(keys) or place.line == _NO_LINE:
             return Location(file="command line", field=place.field)
@@ -231,18 +254,16 @@ class _Overridden(YamlFile):
         return any(keys[: len(prefix)] == prefix for prefix in self.overridden)
 
 
-def _parse_override(override: str) -> tuple[tuple[str, ...], Any]:
+def _parse_override(override: str) -> tuple[tuple[str, ...], YamlFile]:
     name, sign, text = override.partition("=")
     keys = tuple(name.strip().split("."))
-    where = Location(file="command line")
     if not sign or not all(keys):
         raise ConfigError(
-            f'not an override: "{override}"', where=where, mend="write key.subkey=value, as in optim.lr=0.01"
+            f'not an override: "{override}"',
+            where=Location(file="command line"),
+            mend="write key.subkey=value, as in optim.lr=0.01",
         )
-    try:
-        return keys, yaml.load(text, Loader=_CoreLoader)  # a SafeLoader
-    except yaml.YAMLError as error:
-        raise ConfigError(f'the value of "{name}" is not YAML: {text}', where=where) from error
+    return keys, parse_yaml(text, f"command line, {name.strip()}")
 
 
 def _put(data: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
@@ -252,14 +273,6 @@ def _put(data: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
             data[key] = {}
         data = data[key]
     data[keys[-1]] = value
-
-
-def _keys_within(keys: Keys, value: Any) -> Iterator[Keys]:
-    """The keys that lead to a value and to all values in it: `("a",), ("a", "b"), ("a", "b", 0)`."""
-    yield from (keys[:depth] for depth in range(1, len(keys) + 1))
-    if isinstance(value, dict | list):
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _keys_within((*keys, key), item)
 
 
 def _leaves(section: BaseModel, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

@@ -18,7 +18,8 @@ app = typer.Typer(help="Turn text files into token stores for pretraining.", no_
 FilesArgument = Annotated[
     list[Path],
     typer.Argument(
-        help="Rows with a text column (.jsonl, .csv, .tsv, .parquet), or .txt files, one document each."
+        metavar="FILES...",
+        help="Rows with a text column (.jsonl, .csv, .tsv, .parquet), or .txt files, one document each.",
     ),
 ]
 

@@ -76,7 +76,7 @@ def evaluate_tasks(
         )
     folder.finish(evaluation)
     if as_json:
-        print_json(evaluation_document(evaluation))
+        print_json({"folder": str(folder.path), **evaluation_document(evaluation)})
     else:
         print_rich(evaluation_table(evaluation))
         print(f"every answer: {folder.path}")

@@ -1,9 +1,9 @@
 """The command `t2t`: what each of its subcommands is called, and how it ends.
 
-Exit status: 0 done; 1 a T2TError, told in one message without a traceback; 2 misuse; 130 interrupted by Ctrl-C.
+Exit status: 0 done; 1 a T2TError, told in one message without a traceback; 2 misuse; 130 stopped by Ctrl-C.
 
-Every file of this folder holds one command. It imports what it needs inside its function, so that `t2t --help`
-and every misuse are answered without loading torch.
+Each command has a file of its own and imports what it needs inside its function, so that `t2t --help` and
+every misuse are answered without loading torch.
 """
 
 import sys
@@ -34,7 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    # Rich would draw the help pages prettier and four times as slowly; tracebacks are for our bug reports.
+    # Plain help pages: those of rich look prettier, but importing it costs more than all the rest.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -52,8 +52,9 @@ for _name, _command, _epilog in (
     ("eval", eval.evaluate_tasks, eval.EXAMPLE),
 ):
     app.command(_name, epilog=_epilog)(_command)
-app.add_typer(tokenizer.app, name="tokenizer")
-app.add_typer(corpus.app, name="corpus")
+for _name, _group in (("tokenizer", tokenizer.app), ("corpus", corpus.app)):
+    # A group's page ends with the example of its first command.
+    app.add_typer(_group, name=_name, epilog=_group.registered_commands[0].epilog)
 
 
 def _print_version(asked: bool) -> None:

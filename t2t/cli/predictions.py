@@ -22,9 +22,7 @@ def print_prediction(prediction: "Prediction") -> None:
     if prediction.choices is None or prediction.probabilities is None:
         print(prediction.text)
         return
-    ranked = sorted(
-        zip(prediction.probabilities, prediction.choices, strict=True), key=lambda pair: -pair[0]
-    )
+    ranked = sorted(zip(prediction.probabilities, prediction.choices, strict=True), key=lambda pair: -pair[0])
     print_table(
         ("choice", "probability", ""),
         [

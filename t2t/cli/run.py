@@ -38,7 +38,7 @@ def run(
         typer.Option(
             "--set",
             metavar="COLUMN=TEXT",
-            help='A column of the row to ask; COLUMN:=JSON for a list or number, as in choices:=\'["a", "b"]\'.',
+            help='A column of the row to ask; COLUMN:=JSON for a list, as in choices:=\'["a", "b"]\'.',
         ),
     ] = None,
     input_file: Annotated[
@@ -88,7 +88,9 @@ def run(
         if as_json:
             print_json({"task": file.task, "output": str(output_file), **summary})
         else:
-            print(f"{output_file}: {summary['num_answers']:,} answers, {summary['num_truncated']:,} truncated")
+            print(
+                f"{output_file}: {summary['num_answers']:,} answers, {summary['num_truncated']:,} truncated"
+            )
     elif as_json:
         print_json({"task": file.task, "predictions": [prediction_document(one) for one in predictions]})
     else:
@@ -113,7 +115,9 @@ def _row(values: Iterable[str]) -> dict[str, Any]:
 
 def _check_source_of_rows(has_row: bool, input_file: Path | None, output_file: Path | None) -> None:
     if has_row == (input_file is not None):
-        raise typer.BadParameter("give either a row with --set COLUMN=TEXT or a file of rows with --input FILE")
+        raise typer.BadParameter(
+            "give either a row with --set COLUMN=TEXT or a file of rows with --input FILE"
+        )
     if output_file is None:
         return
     if input_file is None:

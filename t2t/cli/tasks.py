@@ -14,7 +14,9 @@ EXAMPLE = example("t2t tasks --cluster nli")
 
 
 def tasks(
-    cluster: Annotated[str | None, typer.Option(metavar="NAME", help="Only the tasks of this cluster.")] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only the tasks of this cluster.")
+    ] = None,
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
 ) -> None:

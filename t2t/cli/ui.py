@@ -14,9 +14,7 @@ def ui(
         str, typer.Option(metavar="HOST", help="Address to listen on; 0.0.0.0 opens it to the network.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
-    auth: Annotated[
-        str | None, typer.Option(metavar="USER:PASSWORD", help="Ask visitors for these.")
-    ] = None,
+    auth: Annotated[str | None, typer.Option(metavar="USER:PASSWORD", help="Ask visitors for these.")] = None,
     model: ModelOption = None,
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
@@ -26,7 +24,15 @@ def ui(
     from t2t.cli.shipped_ui import import_ui
 
     app = import_ui("app")
-    app.launch(model=model, device=device, dtype=dtype, host=host, port=port, auth=credentials)
+    app.launch(
+        model=model,
+        device=device,
+        dtype=dtype,
+        host=host,
+        port=port,
+        auth=credentials,
+        on_ready=lambda url: print(f"t2t answers at {url} until Ctrl-C", flush=True),
+    )
 
 
 def _credentials(auth: str | None) -> tuple[str, str] | None:

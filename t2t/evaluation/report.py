@@ -99,12 +99,18 @@ class ResultsFolder:
     @contextmanager
     def answers(self) -> Iterator[Callable[[Answer], None]]:
         """Open `answers.jsonl`; what is yielded writes one answer as a line of it."""
-        with open(self.path / "answers.jsonl", "x", encoding="utf-8") as file:
+        path = self.path / "answers.jsonl"
+        try:
+            with open(path, "x", encoding="utf-8") as file:
 
-            def write(answer: Answer) -> None:
-                file.write(json.dumps(asdict(answer), ensure_ascii=False) + "\n")
+                def write(answer: Answer) -> None:
+                    file.write(json.dumps(asdict(answer), ensure_ascii=False) + "\n")
 
-            yield write
+                yield write
+        finally:
+            if path.stat().st_size == 0:  # it failed before the first answer: then leave nothing behind
+                path.unlink()
+                self.path.rmdir()
 
     def finish(self, evaluation: Evaluation) -> None:
         """Write `evaluation.json` in one step."""

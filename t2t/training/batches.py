@@ -9,7 +9,7 @@
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -115,9 +115,6 @@ class MixtureBatches:
     are rounded up to multiples, so that few shapes occur and a compiled model is seldom compiled again:
 
         source lengths 31 250 40 33, batches of 2, multiple 32    batches (31 33) -> 64   (40 250) -> 256
-
-    Attributes:
-        num_examples, num_truncated_sources, num_truncated_targets: counts over all windows made so far.
     """
 
     def __init__(
@@ -140,23 +137,27 @@ class MixtureBatches:
         self._max_lens = (max_source_len, max_target_len)
         self._multiples = (source_multiple, target_multiple)
         self._seed = seed
-        self._windows: dict[int, list[list[EncodedExample]]] = {}
-        self.num_examples = 0
-        self.num_truncated_sources = 0
-        self.num_truncated_targets = 0
+        # Four: the window in use, and those that are made ahead.
+        self._window = lru_cache(maxsize=4)(self._build_window)
 
     def __call__(self, step: int) -> Batch:
         """The batch of a step, padded to the length of its longest row, rounded up."""
         index, position = divmod(step, self._num_batches)
-        if index not in self._windows:
-            self._windows = {index: self._build_window(index)}
-        examples = self._windows[index][position]
+        examples = self._window(index)[position]
         lens = [self._padded_lens(example) for example in examples]
         return pad_batch(
             examples,
             pad_id=self._tokenizer.pad_token_id,
             source_len=max(source_len for source_len, _ in lens),
             target_len=max(target_len for _, target_len in lens),
+        )
+
+    def truncated(self, step: int) -> tuple[float, float]:
+        """The share of sources and of targets that were cut off, in the window that the step belongs to."""
+        examples = [example for batch in self._window(step // self._num_batches) for example in batch]
+        return (
+            sum(example.source_truncated for example in examples) / len(examples),
+            sum(example.target_truncated for example in examples) / len(examples),
         )
 
     def _build_window(self, index: int) -> list[list[EncodedExample]]:
@@ -168,9 +169,6 @@ class MixtureBatches:
             max_source_len=max_source_len,
             max_target_len=max_target_len,
         )
-        self.num_examples += len(examples)
-        self.num_truncated_sources += sum(example.source_truncated for example in examples)
-        self.num_truncated_targets += sum(example.target_truncated for example in examples)
         examples.sort(key=lambda example: (self._padded_lens(example)[0], len(example.target_ids)))
         batches = [examples[row : row + self._batch_size] for row in range(0, size, self._batch_size)]
         order = np.random.default_rng((self._seed, _SHUFFLE, index)).permutation(self._num_batches)
@@ -203,7 +201,7 @@ def micro_batches(
         yield {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
 
 
-def prefetch(make: Callable[[int], T], steps: Iterable[int], *, ahead: int = 2) -> Iterator[T]:
+def prefetch(make: Callable[[int], T], steps: Iterable[int], *, ahead: int = 2) -> Generator[T, None, None]:
     """`make(step)` for each step, in order, computed up to `ahead` steps early in a thread of its own.
 
     A thread suffices: arrays and tokenizers release the interpreter's lock, and forking a process that

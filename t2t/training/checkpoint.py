@@ -2,12 +2,12 @@
 
     checkpoints/step-00000500/
         model/                  a plain `save_pretrained` folder: config, weights, tokenizer
-        optimizer.safetensors   moments by parameter: "encoder.final_layer_norm.weight/exp_avg"
+        optimizer.safetensors   moments by parameter: "model.shared.weight/exp_avg"
         trainer.json            step, running loss and time
 
-Nothing is pickled. Data order and dropout follow from (seed, step), so no state of theirs is stored. A checkpoint
-is written aside under a name with a leading dot, synced to the disk and renamed: a folder called `step-*` is
-complete, whenever the process or the machine dies.
+Nothing is pickled. Data order and dropout follow from (seed, step), so no state of theirs is stored. A
+checkpoint is written aside under a name with a leading dot, synced to the disk and renamed: a folder called
+`step-*` is complete, whenever the process or the machine dies.
 """
 
 import json
@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -131,8 +132,8 @@ def read_trainer_state(folder: Path) -> TrainerState:
 
 
 def optimizer_tensors(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's state as named tensors: "model.shared.weight/exp_avg". To be called in every process."""
-    state = get_optimizer_state_dict(model, optimizer, options=_WHOLE)["state"]
+    """The optimizer's state as named tensors: "model.shared.weight/exp_avg". Every process must call it."""
+    state: Any = get_optimizer_state_dict(model, optimizer, options=_WHOLE)["state"]
     return {
         f"{name}/{key}": torch.as_tensor(value).contiguous()
         for name, values in state.items()
@@ -150,7 +151,9 @@ def restore_optimizer(folder: Path, model: torch.nn.Module, optimizer: torch.opt
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise _damaged(path, error) from error
-    whole = get_optimizer_state_dict(model, optimizer, options=_WHOLE)  # makes an empty state, to be filled
+    whole: Any = get_optimizer_state_dict(
+        model, optimizer, options=_WHOLE
+    )  # makes an empty state, to be filled
     wanted = {f"{name}/{key}" for name, values in whole["state"].items() for key in values}
     if tensors.keys() != wanted:
         raise CheckpointError(

@@ -1,7 +1,7 @@
 """Fine-tune an encoder-decoder on a mixture of prompted tasks: `t2t finetune run.yaml`.
 
-Rows of many tasks are rendered through many templates; the model learns to write the target of each. A task that
-is held out is in no batch, so that it can be asked zero-shot afterwards.
+Rows of many tasks are rendered through many templates; the model learns to write the target of each. A task
+that is held out is in no batch, so that it can be asked zero-shot afterwards.
 
 Papers: Sanh et al. 2022, arXiv:2110.08207 (T0); Wei et al. 2022, arXiv:2109.01652 (Flan).
 """
@@ -12,10 +12,103 @@ from pathlib import Path
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from t2t.config import FinetuneConfig, FinetuneModelConfig
+from t2t.config import FinetuneConfig, MixtureConfig
 from t2t.data.mixture import Mixture
 from t2t.data.task import Task
 from t2t.model import load_model
 from t2t.training.batches import MixtureBatches
 from t2t.training.loop import Metrics, Outcome, Progress
 from t2t.training.run import Data, train_model
+
+# Validation draws do not depend on the run's seed, so that runs with different seeds can be compared.
+_VALIDATION_SEED = 0
+
+
+def finetune(
+    config: FinetuneConfig,
+    *,
+    origins: Mapping[str, str] | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Fine-tune a model on a mixture; the run folder then holds it in `model/`.
+
+    Args:
+        origins: where each value of the config comes from, as `load_config` gives it.
+        resume: go on from the newest checkpoint of the run folder.
+    Raises: HeldOutLeakError if a held-out task is in the mixture; TrainingError if the run cannot start;
+        NonFiniteLossError.
+    """
+
+    def load(checkpoint: Path | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        source = config.model.init_from if checkpoint is None else checkpoint / "model"
+        loaded = load_model(source, device="cpu", dtype="float32")
+        if config.model.dropout_rate is not None:
+            set_dropout(loaded.model, config.model.dropout_rate)
+        return loaded.model, loaded.tokenizer
+
+    def build_data(tokenizer: PreTrainedTokenizerBase) -> Data:
+        tasks = [Task.load(name, data_root=config.mixture.data_root) for name in config.mixture.tasks]
+        mixture = build_mixture(tasks, config.mixture, split="train", seed=config.seed)
+        train = build_batches(mixture, tokenizer, config, seed=config.seed)
+        validated = [task for task in tasks if "validation" in task.splits()]
+        validation = None
+        if validated and config.training.num_eval_batches:
+            held = build_mixture(validated, config.mixture, split="validation", seed=_VALIDATION_SEED)
+            validation = build_batches(held, tokenizer, config, seed=_VALIDATION_SEED)
+
+        def describe(step: int) -> Metrics:
+            sources, targets = train.truncated(step - 1)  # of the step that was just made
+            return {"truncated_sources": sources, "truncated_targets": targets}
+
+        return Data(train, validation, describe)
+
+    return train_model(
+        config, origins=origins or {}, resume=resume, progress=progress, load=load, build_data=build_data
+    )
+
+
+def build_mixture(tasks: Sequence[Task], mixture: MixtureConfig, *, split: str, seed: int) -> Mixture:
+    """The mixture of a split of these tasks; rates and templates of other tasks are left out."""
+    names = {task.name for task in tasks}
+    return Mixture.build(
+        tasks,
+        split=split,
+        seed=seed,
+        cap=mixture.cap,
+        temperature=mixture.temperature,
+        rates={name: rate for name, rate in mixture.rates.items() if name in names} or None,
+        held_out=mixture.held_out,
+        templates={name: chosen for name, chosen in mixture.templates.items() if name in names},
+        shots_share=mixture.shots.share,
+        max_shots=mixture.shots.max,
+    )
+
+
+def build_batches(
+    mixture: Mixture, tokenizer: PreTrainedTokenizerBase, config: FinetuneConfig, *, seed: int
+) -> MixtureBatches:
+    """Batches of a mixture, of the sizes that the config names."""
+    return MixtureBatches(
+        mixture.draw,
+        tokenizer,
+        batch_size=config.training.batch_size,
+        window=config.bucketing.window,
+        max_source_len=config.lengths.max_source_len,
+        max_target_len=config.lengths.max_target_len,
+        source_multiple=config.bucketing.source_multiple,
+        target_multiple=config.bucketing.target_multiple,
+        seed=seed,
+    )
+
+
+def set_dropout(model: PreTrainedModel, rate: float) -> None:
+    """Set the dropout of a loaded model: of its layers, and of attention, which keeps a bare number."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = rate
+        elif isinstance(getattr(module, "dropout", None), float):
+            module.dropout = rate
+    for name in ("dropout_rate", "dropout"):  # T5's name, BART's name
+        if hasattr(model.config, name):
+            setattr(model.config, name, rate)

@@ -1,10 +1,8 @@
 """One training loop for every run: `setup`, then `fit`, which steps, validates and checkpoints.
 
-The loss is the cross-entropy in nats per target token over the whole global batch: summed over all micro-batches
-and processes, then divided by the target tokens of the batch. Accelerate drives the devices. All that is random
-follows from (seed, step, rank), so that a resumed run repeats an uninterrupted one.
-
-Shapes: batch = rows of one process in one micro-batch; source_len, target_len in tokens.
+The loss is the cross-entropy in nats per target token over the whole global batch: summed over all
+micro-batches and processes, then divided by the target tokens of the batch. Accelerate drives the devices.
+All that is random follows from (seed, step, rank), so that a resumed run repeats an uninterrupted one.
 """
 
 import math
@@ -19,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from t2t.config import TrainingConfig
@@ -34,6 +32,7 @@ from t2t.training.checkpoint import (
     write_checkpoint,
 )
 from t2t.training.interrupt import stop_on_signals
+from t2t.training.loss import SummedLoss
 from t2t.training.run_folder import RunFolder
 from t2t.training.schedule import Schedule
 
@@ -59,31 +58,7 @@ class Outcome:
 
     step: int
     stopped_by: Signals | None
-
-
-class SummedLoss(nn.Module):
-    """An encoder-decoder that gives its loss, so that both are compiled and wrapped as one."""
-
-    def __init__(self, model: PreTrainedModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> Tensor:
-        """Sum over all target tokens of their cross-entropy, in nats and float32: a scalar.
-
-        Args:
-            input_ids, attention_mask: (batch, source_len).
-            labels: (batch, target_len), -100 where there is no target.
-        """
-        logits = self.model(
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            decoder_input_ids=self.model.prepare_decoder_input_ids_from_labels(labels),
-            use_cache=False,
-        ).logits  # (batch, target_len, vocab)
-        return nn.functional.cross_entropy(
-            logits.flatten(0, 1).float(), labels.flatten(), ignore_index=-100, reduction="sum"
-        )
+    is_main_process: bool
 
 
 @dataclass
@@ -140,7 +115,7 @@ def fit(
     """Train up to `training.num_steps` or until a signal; either way a checkpoint holds the last step.
 
     Args:
-        validation: its batches 0 to `training.num_eval_batches` - 1 are the validation set.
+        validation: its batches 0 to `training.num_eval_batches` - 1 are the validation set; None for none.
         describe: further entries for the metrics line of a step.
     Raises: NonFiniteLossError if loss or gradient become NaN or infinite; the newest checkpoint then is an
         earlier, sound one.
@@ -157,7 +132,8 @@ def fit(
                 progress.metrics(line)
 
     run_began = time.perf_counter() - state.seconds
-    with stop_on_signals() as stop, closing(prefetch(batches, range(state.step, training.num_steps))) as upcoming:
+    steps = range(state.step, training.num_steps)
+    with stop_on_signals() as stop, closing(prefetch(batches, steps)) as upcoming:
         step_began = time.perf_counter()
         for batch in upcoming:
             lr = schedule(state.step)
@@ -172,14 +148,14 @@ def fit(
             is_stopping = _in_any_process(trainer.accelerator, stop.signal is not None)
             if state.step % training.log_every == 0 or is_last:
                 log({**state.take_metrics(), "lr": lr, "grad_norm": grad_norm, **describe(state.step)})
-            if validation and training.num_eval_batches and (state.step % training.eval_every == 0 or is_last):
+            if validation and (state.step % training.eval_every == 0 or is_last):
                 log({"step": state.step, **validate(trainer, validation, training.num_eval_batches)})
             if state.step % training.checkpoint_every == 0 or is_last or is_stopping:
                 save_checkpoint(trainer, keep=training.keep_checkpoints)
             if is_stopping:
-                return Outcome(state.step, stop.signal or Signals.SIGTERM)
+                return Outcome(state.step, stop.signal or Signals.SIGTERM, is_main)
             step_began = time.perf_counter()
-    return Outcome(state.step, None)
+    return Outcome(state.step, None, is_main)
 
 
 def train_step(

@@ -1,16 +1,16 @@
 """Optimizers whose step is relative to the size of what they change, as T5 was trained.
 
 With a plain Adam update every weight moves by about `lr`, whether its tensor holds embeddings of size 1 or
-projections of size 0.05. Adafactor instead multiplies the rate with the root mean square of the tensor, so one
-rate suits all of them; `AdamWRms` brings that to Adam and keeps the full second moment, which trains small
-models better. A rate of 0.02 then means: a step changes a tensor by about 2 % of its size.
+projections of size 0.05. Adafactor instead multiplies the rate with the root mean square of the tensor, so
+one rate suits all of them. `AdamWRms` brings that to Adam and keeps the full second moment and the first. A
+rate of 0.02 then means: a step changes a tensor by about 2 % of its size.
 
 Papers: Shazeer and Stern 2018, arXiv:1804.04235, sections 8 and 9 (relative step size); Kingma and Ba 2015,
-arXiv:1412.6980; Loshchilov and Hutter 2019, arXiv:1711.05101 (decoupled weight decay). The combination is that
-of nanoT5 (Nawrot 2023, arXiv:2309.02373, section 2.3); tests compare with its formula written out naively.
+arXiv:1412.6980; Loshchilov and Hutter 2019, arXiv:1711.05101 (decoupled weight decay). The combination is
+that of nanoT5 (Nawrot 2023, arXiv:2309.02373); tests compare with its formula, written out naively.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -112,7 +112,7 @@ class AdamWRms(torch.optim.Optimizer):
         torch._foreach_add_(params, moments_divided)
 
 
-def _rms(tensors: Sequence[Tensor]) -> list[Tensor]:
+def _rms(tensors: list[Tensor]) -> list[Tensor]:
     """Root mean square of each tensor, at least MIN_RMS: a list of scalar tensors."""
     sizes = list(torch._foreach_norm(tensors))
     torch._foreach_mul_(sizes, [tensor.numel() ** -0.5 for tensor in tensors])

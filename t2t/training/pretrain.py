@@ -2,7 +2,7 @@
 
 A corpus (a token store) is read in segments, spans of which are hidden; the model learns to spell them out.
 
-Paper: Raffel et al. 2020, arXiv:1910.10683, section 3.1; small budgets: Nawrot 2023, arXiv:2309.02373 (nanoT5).
+Papers: Raffel et al. 2020, arXiv:1910.10683, section 3.1; for small budgets Nawrot 2023, arXiv:2309.02373.
 """
 
 from collections.abc import Mapping
@@ -32,8 +32,8 @@ def pretrain(
     Args:
         origins: where each value of the config comes from, as `load_config` gives it.
         resume: go on from the newest checkpoint of the run folder.
-    Raises: TrainingError if the run cannot start; TokenStoreError if a store was built with another tokenizer;
-        NonFiniteLossError.
+    Raises: TrainingError if the run cannot start; TokenStoreError if a store was built with another
+        tokenizer; NonFiniteLossError.
     """
 
     def load(checkpoint: Path | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -47,13 +47,15 @@ def pretrain(
             batch_size=config.training.batch_size,
             seed=config.seed,
         )
-        validation = config.data.validation and build_batches(
-            config.data.validation,
-            tokenizer,
-            objective=config.objective,
-            batch_size=config.training.batch_size,
-            seed=0,  # the same set whatever the run's seed, so that runs can be compared
-        )
+        validation = None
+        if config.data.validation and config.training.num_eval_batches:
+            validation = build_batches(
+                config.data.validation,
+                tokenizer,
+                objective=config.objective,
+                batch_size=config.training.batch_size,
+                seed=0,  # the same set whatever the run's seed, so that runs can be compared
+            )
         raw_tokens_per_step = train.batch_size * train.lengths.raw
         return Data(train, validation, describe=lambda step: {"raw_tokens": step * raw_tokens_per_step})
 

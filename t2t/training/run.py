@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from t2t.config import FinetuneConfig, PretrainConfig, TrainingConfig
+from t2t.errors import Location, TrainingError
 from t2t.model.pretrained import replace_folder
 from t2t.training.batches import Batches
 from t2t.training.checkpoint import checkpoint_folder, newest_checkpoint
@@ -97,7 +98,14 @@ def build_accelerator(training: TrainingConfig) -> Accelerator:
         torch.set_num_threads(training.num_threads)
     on_cpu = training.device == "cpu" or not torch.accelerator.is_available()
     use_bfloat16 = training.dtype == "bfloat16" or (training.dtype == "auto" and _has_fast_bfloat16(on_cpu))
-    return Accelerator(cpu=training.device == "cpu", mixed_precision="bf16" if use_bfloat16 else "no")
+    try:
+        return Accelerator(cpu=training.device == "cpu", mixed_precision="bf16" if use_bfloat16 else "no")
+    except ValueError as error:  # Accelerate keeps one set-up per process
+        raise TrainingError(
+            "this process has trained with another device or dtype before",
+            where=Location(field="training"),
+            mend="start a new process, or keep training.device and training.dtype",
+        ) from error
 
 
 def publish_model(folder: RunFolder, step: int) -> None:

@@ -5,8 +5,8 @@
     checkpoints/      step-00000500/ ..., see t2t.training.checkpoint
     model/            the trained model, a plain `save_pretrained` folder
 
-A folder holds one run. Going on with it (`resume`) asks for the same config, but for values that change neither
-the order of the data nor the model.
+A folder holds one run. Going on with it (`resume`) asks for the same config, but for values that change
+neither the data nor the model.
 """
 
 import json

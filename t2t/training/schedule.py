@@ -22,7 +22,7 @@ def build_schedule(
 
     Args:
         name: "cosine" falls to `final_lr_ratio` of the peak at `num_steps`; "inverse_sqrt" falls with
-            1/sqrt(step), never below it, whatever `num_steps` is (Raffel et al. 2020, arXiv:1910.10683, 3.1.2);
+            1/sqrt(step) down to that, whatever `num_steps` is (Raffel et al. 2020, arXiv:1910.10683, 3.1.2);
             "constant" stays at the peak.
         peak_lr: the rate at the end of the warm-up.
         warmup_steps: steps of linear growth; 0 starts at the peak.

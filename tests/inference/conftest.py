@@ -60,7 +60,8 @@ def toy_model(family: str) -> PreTrainedModel:
     if family == "mbart":
         config = MBartConfig(**BART_SIZES, **ids, init_std=0.3, decoder_start_token_id=4)
         return MBartForConditionalGeneration(config).eval()
-    options = {**T5_SIZES, **ids, "initializer_factor": 2.0, "decoder_start_token_id": 0}
+    scale = {"t5": 2.0, "mt5": 1.0}[family]
+    options = {**T5_SIZES, **ids, "initializer_factor": scale, "decoder_start_token_id": 0}
     if family == "t5":
         return T5ForConditionalGeneration(T5Config(**options)).eval()
     return MT5ForConditionalGeneration(MT5Config(**options)).eval()

@@ -131,13 +131,17 @@ def test_negative_shots_are_refused(mood):
     assert str(raised.value) == "shots is 0 or more, not -1"
 
 
-def test_an_unfit_row_names_its_task_template_and_place(mood, t5):
-    picking = mood.templates[0].model_copy(update={"answer_choices": "{{ options }}"})
+def test_choices_that_cannot_be_ranked_name_their_task_template_and_row(mood, lossy):
+    picking = mood.templates[0].model_copy(update={"name": "pick", "answer_choices": "{{ options }}"})
     file = mood.model_copy(update={"templates": (picking,)})
-    rows = [{"text": "x", "options": ["a", "b"]}, {"text": "y", "options": ["a", "b", "a"]}]
-    with pytest.raises((InferenceError, TemplateError)) as raised:
-        t5.run(file, rows)
-    assert "a" in str(raised.value)
+    rows = [{"text": "x", "options": ["a", "b"]}, {"text": "y", "options": ["a", "A"]}]
+    with pytest.raises(InferenceError) as raised:
+        lossy.run(file, rows)
+    assert str(raised.value) == (
+        "two answer choices are the same tokens to this model: 'a' and 'A'\n"
+        '  where: toy_mood, template "pick", row:1\n'
+        "  mend:  reword one of them"
+    )
 
 
 def test_unknown_names_come_back_with_the_nearest(mood, t5):

@@ -1,0 +1,65 @@
+"""What `t2t pretrain` and `t2t finetune` share: their arguments, how a run is drawn, how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from t2t.cli.output import Advance, progress_bar
+
+if TYPE_CHECKING:
+    from t2t.training.loop import Outcome
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN.yaml", help="The run's configuration.")]
+OverridesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY.SUBKEY=VALUE", help="Values that replace those of the file."),
+]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Go on from the newest checkpoint of the run folder.")
+]
+
+
+def end_run(outcome: Outcome, run_dir: Path) -> None:
+    """Say what came of a run; one that a signal stopped exits with 128 plus its number, as shells expect."""
+    if outcome.stopped_by is None:
+        if outcome.is_main_process:
+            print(f"the model is in {run_dir / 'model'}")
+        return
+    if outcome.is_main_process:
+        print(f"stopped after step {outcome.step}; go on with --resume")
+    raise typer.Exit(128 + outcome.stopped_by)
+
+
+@contextmanager
+def drawn_progress(description: str) -> Iterator[DrawnProgress]:
+    """A bar of steps on stderr, and each metrics line on stdout."""
+    with progress_bar(description, unit="steps") as advance:
+        yield DrawnProgress(advance)
+
+
+class DrawnProgress:
+    """A `t2t.training.loop.Progress` that moves a bar and prints metrics."""
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+
+    def start(self, *, step: int, num_steps: int) -> None:
+        """Show a bar of `num_steps`, of which `step` are done."""
+        self._advance(step, total=num_steps)
+
+    def step(self, step: int, loss: float) -> None:
+        """Move the bar on by one."""
+        self._advance()
+
+    def metrics(self, line: Mapping[str, Any]) -> None:
+        """Print `step 20  loss 6.217  lr 0.0008  ...`."""
+        print("  ".join(f"{key} {_short(value)}" for key, value in line.items()), flush=True)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

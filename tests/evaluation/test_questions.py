@@ -1,0 +1,109 @@
+"""Which rows are asked: the labelled split, the sample, the templates."""
+
+import json
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from t2t.data.task import Task
+from t2t.errors import CorruptRowError, EvaluationError, MissingDataError, TemplateError
+from t2t.evaluation.questions import Questions, labelled_split, sample
+
+
+def write_rows(path, *rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_test_is_taken_where_it_is_labelled(mood):
+    assert labelled_split(mood) == "test"
+
+
+@pytest.mark.parametrize(
+    "row", [{"text": "We won."}, {"text": "We won.", "label": None}, {"text": "x", "label": -1}]
+)
+def test_validation_is_taken_where_test_has_no_labels(mood, toy_data_root, row):
+    write_rows(toy_data_root / "toy_mood" / "test.jsonl", row)
+    assert labelled_split(mood) == "validation"
+
+
+def test_validation_is_taken_where_there_is_no_test(mood, toy_data_root):
+    (toy_data_root / "toy_mood" / "test.jsonl").unlink()
+    assert labelled_split(mood) == "validation"
+
+
+def test_a_corrupt_test_split_is_not_passed_over(mood, toy_data_root):
+    (toy_data_root / "toy_mood" / "test.jsonl").write_text("{\n")
+    with pytest.raises(CorruptRowError):
+        labelled_split(mood)
+
+
+def test_no_rows_at_all_is_told_by_the_places_tried(sums):
+    with pytest.raises(MissingDataError) as caught:
+        labelled_split(sums)
+    assert caught.value.problem.startswith('task "toy_sums" has no rows for split "test"; tried')
+
+
+def test_no_labelled_split_is_an_error_with_reasons(mood, toy_data_root):
+    for split in ("test", "validation"):
+        write_rows(toy_data_root / "toy_mood" / f"{split}.jsonl", {"text": "We won.", "label": -1})
+    with pytest.raises(EvaluationError) as caught:
+        labelled_split(mood)
+    reason = 'a row of task "toy_mood" has a label that the task lacks: -1'
+    assert str(caught.value) == (
+        'task "toy_mood" has no labelled test or validation split: '
+        f'row "test:0": {reason}; row "validation:0": {reason}\n'
+        "  mend:  name a labelled split"
+    )
+
+
+def test_a_split_without_rows_is_an_error(mood, toy_data_root):
+    (toy_data_root / "toy_mood" / "train.jsonl").write_text("")
+    with pytest.raises(EvaluationError) as caught:
+        Questions.prepare(mood, split="train")
+    assert str(caught.value) == 'split "train" of task "toy_mood" has no rows'
+
+
+def test_all_templates_are_those_of_the_original_task(toy_tasks_dir, toy_data_root):
+    path = toy_tasks_dir / "mood" / "toy_mood.yaml"
+    data = yaml.safe_load(path.read_text())
+    data["templates"][0]["about"] = {"original_task": False}
+    path.write_text(yaml.safe_dump(data))
+    task = Task.load(path, data_root=toy_data_root)
+    assert [one.name for one in Questions.prepare(task).templates] == ["how do I feel", "good day"]
+    # By its name any template can be asked.
+    assert [one.name for one in Questions.prepare(task, templates="happy or sad").templates] == [
+        "happy or sad"
+    ]
+
+
+def test_an_unknown_template_is_an_error(mood):
+    with pytest.raises(TemplateError) as caught:
+        Questions.prepare(mood, templates=["good days"])
+    assert caught.value.mend == 'did you mean "good day"?'
+
+
+def test_choices_that_a_row_repeats_are_named_once(toy_tasks_dir, toy_data_root):
+    path = toy_tasks_dir / "sums" / "toy_sums.yaml"
+    data = yaml.safe_load(path.read_text())
+    for template in data["templates"]:
+        template["answer_choices"] = "{{ options }}"
+    data["examples"] = [{"left": 1, "right": 1, "total": "2", "options": ["2", "3", "2"]}]
+    path.write_text(yaml.safe_dump(data))
+    questions = Questions.prepare(Task.load(path), split="examples")
+    [example] = questions.examples(questions.templates[0])
+    assert example.answer_choices == ("2", "3")
+
+
+@given(st.integers(0, 60), st.integers(1, 20))
+def test_a_sample_keeps_the_order_and_has_no_repeats(num_items, size):
+    drawn = sample(range(num_items), size)
+    assert len(drawn) == min(num_items, size)
+    assert list(drawn) == sorted(set(drawn))
+
+
+def test_a_sample_reaches_all_of_a_long_stream():
+    # 200 of 10,000: the mean place is 4,999.5 with a standard error of 10,000 / sqrt(12 * 200) = 204.
+    places = sample(range(10_000), 200)
+    assert abs(sum(places) / 200 - 4_999.5) < 3 * 204

@@ -1,0 +1,39 @@
+"""The record of what a model was trained on."""
+
+import pytest
+
+from t2t.errors import EvaluationError
+from t2t.evaluation.training_record import TrainingRecord
+
+
+def test_a_record_is_read_from_the_models_folder(tmp_path):
+    (tmp_path / "training.json").write_text('{"tasks": ["sst2"], "held_out": ["nli", "rte"]}')
+    assert TrainingRecord.of_model(str(tmp_path)) == TrainingRecord(
+        frozenset({"sst2"}), frozenset({"nli", "rte"})
+    )
+
+
+@pytest.mark.parametrize("name", [None, "google/flan-t5-base"])
+def test_a_model_without_a_record_has_seen_nothing_we_know_of(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert TrainingRecord.of_model(name) == TrainingRecord()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ('{"tasks": []}', "'held_out'"),
+        ('{"tasks": "sst2", "held_out": []}', "tasks is no list of names"),
+    ],
+)
+def test_a_malformed_record_is_an_error(tmp_path, text, reason):
+    path = tmp_path / "training.json"
+    path.write_text(text)
+    with pytest.raises(EvaluationError) as caught:
+        TrainingRecord.read(tmp_path)
+    assert str(caught.value) == (
+        f"the record of the model's training is malformed: {reason}\n"
+        f"  where: {path}\n"
+        '  mend:  write {"tasks": [names], "held_out": [names]}, or remove the file'
+    )

@@ -1,0 +1,218 @@
+import threading
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from t2t.denoising import fit_lengths
+from t2t.errors import TokenStoreError
+from t2t.templates.template import RenderedExample
+from t2t.tokens.batches import Batch
+from t2t.training.batches import DenoisingBatches, MixtureBatches, micro_batches, prefetch
+
+SHAPE = {"noise_density": 0.15, "mean_noise_span_length": 3.0}
+SENTINELS = np.arange(10_000, 10_100)
+
+
+def denoising(num_tokens=1000, *, batch_size=4, seed=0):
+    return DenoisingBatches(
+        tokens=np.arange(2, num_tokens + 2, dtype=np.uint16),
+        lengths=fit_lengths(32, **SHAPE),
+        batch_size=batch_size,
+        **SHAPE,
+        sentinel_ids=SENTINELS,
+        eos_id=1,
+        seed=seed,
+    )
+
+
+def raw_tokens(batch):
+    """Each row's tokens as they were before corruption, here ever-growing numbers: sort what is not special."""
+    both = np.concatenate([batch.input_ids, batch.labels], axis=1)
+    return [sorted(int(token) for token in row if 1 < token < SENTINELS[0]) for row in both]
+
+
+def test_every_epoch_sees_each_segment_once():
+    batches = denoising(batch_size=1)
+    for epoch in range(3):
+        steps = range(epoch * batches.num_segments, (epoch + 1) * batches.num_segments)
+        seen = sorted(token for step in steps for token in raw_tokens(batches(step))[0])
+        # one stretch of the corpus without gap or repeat
+        assert seen == list(range(seen[0], seen[0] + batches.num_segments * batches.lengths.raw))
+
+
+def test_epochs_cut_the_corpus_at_other_places_in_another_order():
+    batches = denoising(batch_size=1)
+    first, second = (
+        [batches(epoch * batches.num_segments + step).names[0] for step in range(batches.num_segments)]
+        for epoch in range(2)
+    )
+    assert first != sorted(first)
+    assert not set(first) & set(second)
+
+
+def test_inputs_and_targets_together_are_the_segment():
+    batch = denoising()(0)
+    for row, name in zip(raw_tokens(batch), batch.names, strict=True):
+        start, end = (int(number) for number in name.removeprefix("tokens ").split(":"))
+        assert row == list(range(start + 2, end + 2))
+
+
+def test_rows_are_full_and_equally_long():
+    batches = denoising()
+    batch = batches(0)
+    assert batch.input_ids.shape == (4, batches.lengths.inputs)
+    assert batch.labels.shape == (4, batches.lengths.targets)
+    assert batch.attention_mask.all()
+    assert (batch.input_ids[:, -1] == 1).all()
+    assert (batch.labels[:, -1] == 1).all()
+    assert batch.num_source_tokens == 4 * batches.lengths.inputs
+    assert batch.num_target_tokens == 4 * batches.lengths.targets
+
+
+@given(step=st.integers(0, 10**6), seed=st.integers(0, 100))
+def test_a_denoising_batch_depends_on_seed_and_step_alone(step, seed):
+    batches = denoising(seed=seed)
+    expected = batches(step)
+    again = denoising(seed=seed)
+    again(step + 17)
+    np.testing.assert_array_equal(again(step).input_ids, expected.input_ids)
+    np.testing.assert_array_equal(again(step).labels, expected.labels)
+    assert not np.array_equal(denoising(seed=seed + 1)(step).input_ids, expected.input_ids)
+
+
+def test_too_small_a_store_is_refused():
+    with pytest.raises(TokenStoreError) as caught:
+        denoising(num_tokens=40)
+    # 32 inputs are 34 raw tokens; with an offset of up to 33, one segment needs 67 tokens
+    assert str(caught.value) == (
+        "40 tokens are too few for segments of 34\n"
+        "  mend:  shorten objective.max_source_len, or build the store from more text"
+    )
+
+
+def draw(index):
+    """Sources of 1 to 40 letters, targets of 1 to 5."""
+    return RenderedExample(
+        source="a" * (1 + index * 7 % 40),
+        target="b" * (1 + index % 5),
+        answer_choices=None,
+        references=("b",),
+        task="letters",
+        template="plain",
+        example_id=str(index),
+    )
+
+
+def mixture_batches(tokenizer, **changes):
+    options = {
+        "batch_size": 4,
+        "window": 8,
+        "max_source_len": 40,
+        "max_target_len": 8,
+        "source_multiple": 8,
+        "target_multiple": 4,
+        "seed": 0,
+    }
+    return MixtureBatches(draw, tokenizer, **(options | changes))
+
+
+def test_a_window_holds_its_draws_and_no_others(tokenizer):
+    batches = mixture_batches(tokenizer)
+    for window in range(3):
+        names = [name for step in range(8 * window, 8 * window + 8) for name in batches(step).names]
+        expected = {f"letters/plain/{index}" for index in range(32 * window, 32 * window + 32)}
+        assert len(names) == 32
+        assert set(names) == expected
+
+
+def test_batches_of_a_window_hold_like_lengths_in_random_order(tokenizer):
+    batches = mixture_batches(tokenizer)
+    widths = [batches(step).input_ids.shape[1] for step in range(8)]
+    assert widths != sorted(widths)
+    num_places = sum(batches(step).attention_mask.size for step in range(8))
+    num_tokens = sum(batches(step).num_source_tokens for step in range(8))
+    assert num_tokens / num_places > 0.75  # one by one as drawn: 0.55
+
+
+def test_lengths_are_multiples_up_to_the_longest(tokenizer):
+    batches = mixture_batches(tokenizer, max_source_len=37)
+    shapes = {batches(step).input_ids.shape[1] for step in range(24)}
+    assert shapes <= {8, 16, 24, 32, 37}
+    assert {batches(step).labels.shape[1] for step in range(24)} <= {4, 8}
+
+
+def test_a_mixture_batch_depends_on_the_step_alone(tokenizer):
+    batches = mixture_batches(tokenizer)
+    in_order = [batches(step) for step in range(24)]
+    fresh = mixture_batches(tokenizer)
+    for step in [23, 0, 9, 8, 1]:
+        np.testing.assert_array_equal(fresh(step).input_ids, in_order[step].input_ids)
+        assert fresh(step).names == in_order[step].names
+
+
+def test_truncation_is_counted(tokenizer):
+    batches = mixture_batches(tokenizer, max_source_len=12, max_target_len=4, target_multiple=4)
+    # of sources "a" * n, each n in 1 .. 40 comes about as often; how many tokens they make is the tokenizer's
+    lens = [
+        (len(tokenizer(draw(i).source).input_ids), len(tokenizer(draw(i).target).input_ids))
+        for i in range(32, 64)
+    ]
+    expected = (sum(s > 12 for s, _ in lens) / 32, sum(t > 4 for _, t in lens) / 32)
+    assert batches.truncated(8) == batches.truncated(15) == expected
+    assert expected[0] > 0
+    assert expected[1] > 0
+
+
+def batch_of(num_rows):
+    ids = np.arange(num_rows * 2).reshape(num_rows, 2)
+    return Batch(ids, np.ones_like(ids), ids, num_rows * 2, num_rows * 2, ("row",) * num_rows)
+
+
+@pytest.mark.parametrize(("num_processes", "num_parts"), [(1, 1), (2, 2), (4, 1), (1, 8)])
+def test_processes_and_parts_share_a_batch_in_order(num_processes, num_parts):
+    batch = batch_of(8)
+    parts = [
+        part
+        for rank in range(num_processes)
+        for part in micro_batches(
+            batch,
+            rank=rank,
+            num_processes=num_processes,
+            num_parts=num_parts,
+            device=torch.device("cpu"),
+        )
+    ]
+    assert len(parts) == num_processes * num_parts
+    for name in ("input_ids", "attention_mask", "labels"):
+        joined = torch.cat([part[name] for part in parts])
+        np.testing.assert_array_equal(joined.numpy(), getattr(batch, name))
+
+
+def test_prefetch_keeps_order_and_works_ahead():
+    made = []
+    items = prefetch(lambda step: made.append(step) or step, range(5), ahead=2)
+    assert next(items) == 0
+    assert list(items) == [1, 2, 3, 4]
+    assert made == [0, 1, 2, 3, 4]
+
+
+def test_an_error_is_raised_at_its_step():
+    def make(step):
+        if step == 2:
+            raise TokenStoreError("broken")
+        return step
+
+    items = prefetch(make, range(5))
+    assert [next(items), next(items)] == [0, 1]
+    with pytest.raises(TokenStoreError, match="^broken$"):
+        next(items)
+
+
+def test_closing_ends_the_thread():
+    items = prefetch(lambda step: step, range(10**6))
+    next(items)
+    items.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]

@@ -1,0 +1,348 @@
+"""The page in a real browser: Chromium without a window, driven by Playwright.
+
+Whatever a test does, its page may talk to this machine only and may log no error (fixture `open_page`).
+"""
+
+import os
+import re
+import shutil
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+import t2t
+
+playwright_api = pytest.importorskip("playwright.sync_api")
+expect = playwright_api.expect
+
+pytestmark = [
+    pytest.mark.browser,
+    # Gradio's queue sets an option that pandas 3 is about to drop.
+    pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated:DeprecationWarning"),
+]
+
+PATIENCE = 60_000  # milliseconds; a page that answers in one second may share its processor with other tests
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+WEATHER = """\
+task: weather
+cluster: talk
+description: Is the weather nice or nasty?
+labels: [nice, nasty]
+metrics: [accuracy]
+templates:
+  - name: nice or nasty
+    source: "{{report}} Is that {{ answer_choices | join(' or ') }}?"
+    target: "{{ answer_choices[label] }}"
+    answer_choices: [nice, nasty]
+  - name: stay at home
+    source: "{{place}}: {{report}} Shall we stay at home?"
+    target: "{{ answer_choices[label] }}"
+    answer_choices: ["no", "yes"]
+examples:
+  - {place: Riga, report: The sun shines., label: nice}
+  - {place: Oslo, report: Hail all day., label: nasty}
+  - {place: Bari, report: A mild breeze., label: nice}
+  - {place: Graz, report: Fog and sleet., label: nasty}
+"""
+
+MISSPELT = """\
+task: misspelt
+cluster: talk
+description: A template reads a column that no row has.
+metrics: [exact_match]
+templates:
+  - {name: greet, source: "Hello {{nmae}}", target: "{{name}}"}
+examples:
+  - {name: Ada}
+  - {name: Bo}
+"""
+
+
+@pytest.fixture(scope="module")
+def contacted() -> Iterator[list[str]]:
+    """Hosts beyond this machine that the server's process connects to."""
+    hosts: list[str] = []
+    connect = socket.socket.connect
+
+    def recording_connect(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "localhost", "::1"):
+            hosts.append(str(address[0]))
+        connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", recording_connect)
+        yield hosts
+
+
+@pytest.fixture(scope="module")
+def blocks(ui, tiny_model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tasks") / "talk"
+    folder.mkdir()
+    for name, text in [("weather", WEATHER), ("misspelt", MISSPELT)]:
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return ui.app.build_app(tiny_model, task_folders=(folder.parent,))
+
+
+@pytest.fixture(scope="module")
+def address(ui, blocks, contacted) -> Iterator[str]:
+    url = ui.app.serve(blocks, port=free_port())
+    yield url
+    blocks.close(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if path is None:
+        reason = f"no Chromium on the PATH (looked for {', '.join(CHROMIUM_NAMES)})"
+        if os.environ.get("T2T_REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with playwright_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, headless=True, args=CHROMIUM_OPTIONS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser, address):
+    """Opens the page as a new visitor, with a session of its own."""
+    contexts, hosts, errors = [], set(), []
+
+    def open_one(width: int = 1280, height: int = 900):
+        context = browser.new_context(viewport={"width": width, "height": height})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
+        page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address)
+        expect(page.locator("#prompt-answer")).to_be_visible()
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert hosts - {None} == {"127.0.0.1"}  # data: and blob: addresses have no host
+    assert errors == []
+
+
+@pytest.fixture
+def page(open_page):
+    return open_page()
+
+
+@pytest.fixture
+def task_page(page):
+    open_task(page, "weather")
+    return page
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def ask(page, prompt: str, choices: str = "") -> None:
+    page.locator("#prompt-text textarea").fill(prompt)
+    page.locator("#prompt-choices textarea").fill(choices)
+    page.locator("#prompt-answer").click()
+
+
+def open_task(page, name: str) -> None:
+    page.get_by_role("tab", name="Task").click()
+    page.locator("#task-name input").click()
+    page.get_by_role("option", name=f"talk / {name}").click()
+
+
+def choose_template(page, name: str) -> None:
+    page.locator("#task-template input").click()
+    page.get_by_role("option", name=name).click()
+
+
+def set_shots(page, number: int) -> None:
+    box = page.locator("#task-shots input[type=number]")
+    box.fill(str(number))
+    box.press("Tab")
+
+
+def source_of(page):
+    return page.locator("#task-source textarea")
+
+
+def percentages(page, result: str) -> list[float]:
+    texts = page.locator(f"{result} .t2t-percent").all_inner_texts()
+    return [float(text.removesuffix(" %").replace("< 0.1", "0")) for text in texts]
+
+
+def test_the_head_names_the_model_and_its_size(page):
+    expect(page).to_have_title("t2t")
+    expect(page.locator("#t2t-head")).to_contain_text(re.compile(r"tiny, \d\.\d million parameters"))
+
+
+def test_a_free_prompt_gets_a_bar_for_each_choice(page):
+    ask(page, "Is that happy or sad?", "happy\nsad\nneither")
+    expect(page.locator("#prompt-result .t2t-bar")).to_have_count(3)
+    shares = percentages(page, "#prompt-result")
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(100, abs=0.2)
+    expect(page.locator("#prompt-result .t2t-note")).to_contain_text("tokens read")
+
+
+def test_shift_enter_answers(page):
+    page.locator("#prompt-choices textarea").fill("yes\nno")
+    page.locator("#prompt-text textarea").fill("Is the tea cold?")
+    page.locator("#prompt-text textarea").press("Shift+Enter")
+    expect(page.locator("#prompt-result .t2t-bar")).to_have_count(2)
+
+
+def test_a_free_prompt_without_choices_is_continued(page):
+    ask(page, "What is 1 plus 2?")
+    expect(page.locator("#prompt-result .t2t-note")).to_contain_text("log-likelihood")
+    expect(page.locator("#prompt-result .t2t-bar")).to_have_count(0)
+
+
+def test_an_example_fills_the_prompt(page):
+    page.get_by_role("button", name="Sentiment").click()
+    expect(page.locator("#prompt-choices textarea")).to_have_value("positive\nnegative")
+    expect(page.locator("#prompt-text textarea")).to_have_value(re.compile("positive or negative"))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "choices", "message"),
+    [
+        ("  ", "yes\nno", "The prompt is empty"),
+        ("Is it?", "yes", "the only answer choice"),
+        ("Is it?", "yes\nyes", "An answer choice is there twice"),
+    ],
+)
+def test_a_mistake_becomes_a_message(page, prompt, choices, message):
+    ask(page, prompt, choices)
+    expect(page.get_by_role("alert")).to_contain_text(message)
+
+
+def test_a_prompt_that_was_cut_says_so(page):
+    ask(page, "happy or sad " * 60, "yes\nno")
+    expect(page.locator("#prompt-result .t2t-cut")).to_contain_text("The end was cut off.")
+
+
+def test_braces_and_tags_are_shown_as_they_are_typed(page):
+    ask(page, "{{ prompt }} ${value}", "{{value}} ${value}\n<b>bold</b>")
+    choices = page.locator("#prompt-result .t2t-choice")
+    expect(choices).to_have_count(2)
+    assert sorted(choices.all_inner_texts()) == ["<b>bold</b>", "{{value}} ${value}"]
+
+
+def test_a_sample_row_is_rendered_and_answered_zero_shot(task_page):
+    expect(source_of(task_page)).to_have_value("The sun shines. Is that nice or nasty?")
+    task_page.locator("#task-answer").click()
+    bars = task_page.locator("#task-result .t2t-bar")
+    expect(bars).to_have_count(2)
+    expect(bars.filter(has=task_page.locator(".t2t-label"))).to_contain_text("nice")
+    expect(task_page.locator("#task-result .t2t-text")).to_contain_text(re.compile("right|wrong"))
+
+
+def test_demonstrations_stand_before_the_query_and_never_hold_it(task_page):
+    expect(source_of(task_page)).to_have_value(re.compile("^The sun shines"))
+    set_shots(task_page, 2)
+    expect(source_of(task_page)).to_have_value(
+        re.compile(
+            r"^(?!The sun).+\?\nn\w+\n\n(?!The sun).+\?\nn\w+\n\nThe sun shines. Is that nice or nasty\?$"
+        )
+    )
+    task_page.locator("#task-answer").click()
+    expect(task_page.locator("#task-result .t2t-bar")).to_have_count(2)
+
+
+def test_fields_follow_the_template_and_the_row(task_page):
+    fields = task_page.locator("#task-fields textarea")
+    expect(fields).to_have_count(1)
+    choose_template(task_page, "stay at home")
+    expect(fields).to_have_count(2)
+    expect(source_of(task_page)).to_have_value("Riga: The sun shines. Shall we stay at home?")
+    task_page.locator("#task-another").click()
+    expect(fields.first).to_have_value("Oslo")
+    expect(source_of(task_page)).to_have_value("Oslo: Hail all day. Shall we stay at home?")
+
+
+def test_typing_shows_in_the_source_and_drops_the_label(task_page):
+    field = task_page.locator("#task-fields textarea")
+    expect(field).to_have_value("The sun shines.")
+    field.fill("It pours.")
+    expect(source_of(task_page)).to_have_value("It pours. Is that nice or nasty?")
+    field.press("Shift+Enter")
+    expect(task_page.locator("#task-result .t2t-bar")).to_have_count(2)
+    expect(task_page.locator("#task-result .t2t-label")).to_have_count(0)
+
+
+def test_all_templates_are_compared_in_a_table(task_page):
+    expect(task_page.locator("#task-fields textarea")).to_have_count(1)
+    task_page.locator("#task-compare").click()
+    expect(task_page.locator("#task-result tbody tr")).to_have_count(2)
+    expect(task_page.locator("#task-result .t2t-summary")).to_contain_text("of 2 templates answer")
+
+
+def test_an_undefined_column_becomes_a_message(page):
+    open_task(page, "misspelt")
+    expect(page.get_by_role("alert")).to_contain_text('reads a column that the dataset lacks: "nmae"')
+    expect(page.get_by_role("alert")).to_contain_text('did you mean "name"?')
+
+
+def test_visitors_do_not_see_each_other(open_page):
+    one, other = open_page(), open_page()
+    for page in (one, other):
+        open_task(page, "weather")
+    choose_template(one, "stay at home")
+    one.locator("#task-another").click()
+    expect(source_of(one)).to_have_value("Oslo: Hail all day. Shall we stay at home?")
+    other.locator("#task-another").click()
+    expect(source_of(other)).to_have_value("Hail all day. Is that nice or nasty?")
+
+
+@pytest.mark.parametrize("tab", ["Free prompt", "Task"])
+def test_a_narrow_window_needs_no_sideways_scrolling(open_page, tab):
+    page = open_page(width=420, height=900)
+    page.get_by_role("tab", name=tab).click()
+    expect(page.locator("#task-source" if tab == "Task" else "#prompt-text")).to_be_visible()
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 420
+
+
+def test_the_server_contacts_nobody(page, address, contacted):
+    ask(page, "Is that happy?", "yes\nno")
+    expect(page.locator("#prompt-result .t2t-bar")).to_have_count(2)
+    assert urlsplit(address).hostname == "127.0.0.1"
+    assert contacted == []
+
+
+def test_a_taken_port_is_a_clear_error(ui, tiny_model, toy_tasks_dir, address):
+    port = urlsplit(address).port
+    with pytest.raises(t2t.T2TError) as caught:
+        ui.app.serve(ui.app.build_app(tiny_model, task_folders=(toy_tasks_dir,)), port=port)
+    assert str(caught.value).startswith(f"the page cannot be served at 127.0.0.1:{port}: ")
+
+
+def test_a_password_keeps_strangers_out(ui, tiny_model, toy_tasks_dir):
+    blocks = ui.app.build_app(tiny_model, task_folders=(toy_tasks_dir,))
+    url = ui.app.serve(blocks, port=free_port(), auth=("ada", "secret"))
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{url}config")
+    caught.value.close()
+    blocks.close(verbose=False)
+    assert caught.value.code == 401

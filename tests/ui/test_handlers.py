@@ -1,0 +1,223 @@
+"""The page's functions, without a browser and without Gradio."""
+
+import pytest
+
+import t2t
+
+
+@pytest.fixture
+def mood(toy_tasks_dir):
+    return t2t.TaskFile.read(toy_tasks_dir / "mood" / "toy_mood.yaml")
+
+
+@pytest.fixture
+def handlers(ui):
+    return ui.handlers
+
+
+@pytest.fixture
+def first_row(handlers, mood):
+    return handlers.make_query(mood, handlers.Choice("toy_mood", "happy or sad", 0))
+
+
+def failure(function, *arguments) -> str:
+    with pytest.raises(t2t.T2TError) as caught:
+        function(*arguments)
+    return str(caught.value)
+
+
+def test_the_model_is_described_by_name_and_size(handlers, tiny_model):
+    number = sum(weight.numel() for weight in tiny_model.model.parameters()) / 1e6
+    assert handlers.describe_model(tiny_model) == f"tiny, {number:.1f} million parameters, cpu"
+
+
+@pytest.mark.parametrize(
+    ("lines", "choices"),
+    [("", None), (" \n\n", None), ("yes\nno", ["yes", "no"]), ("  a b \n\n c\n", ["a b", "c"])],
+)
+def test_choices_are_the_lines_that_hold_something(handlers, lines, choices):
+    assert handlers.parse_choices(lines) == choices
+
+
+def test_one_choice_is_a_mistake(handlers):
+    assert failure(handlers.parse_choices, "yes\n") == (
+        '"yes" is the only answer choice, so there is nothing to choose\n'
+        "  mend:  write one choice on each line, or leave the box empty to let the model write freely"
+    )
+
+
+def test_an_empty_prompt_is_a_mistake(handlers, tiny_model):
+    assert failure(handlers.answer_prompt, tiny_model, " \n", "", handlers.Settings()) == (
+        "the prompt is empty\n  mend:  type a question, or pick one of the examples"
+    )
+
+
+def test_a_prompt_with_choices_is_ranked_and_one_without_is_continued(handlers, tiny_model):
+    ranked = handlers.answer_prompt(tiny_model, "Is that happy?", "yes\nno", handlers.Settings("mean_byte"))
+    assert (ranked.choices, ranked.length_norm) == (("yes", "no"), "mean_byte")
+    assert sum(ranked.probabilities) == pytest.approx(1)
+
+    written = handlers.answer_prompt(tiny_model, "Is that happy?", "", handlers.Settings(max_new_tokens=3))
+    assert written.choices is None
+    assert written == tiny_model.generate("Is that happy?", max_new_tokens=3)
+
+
+def test_tasks_are_listed_by_cluster(handlers, toy_tasks_dir):
+    assert handlers.list_tasks((toy_tasks_dir,)) == [
+        ("mood / toy_mood", "toy_mood"),
+        ("sums / toy_sums", "toy_sums"),
+    ]
+
+
+def test_a_task_that_vanished_is_a_mistake(handlers, toy_tasks_dir):
+    assert failure(handlers.read_task, "gone", (toy_tasks_dir,)) == (
+        'there is no task "gone" any more\n  mend:  reload the page'
+    )
+
+
+def test_fields_are_what_the_source_reads_and_never_the_label(handlers, mood):
+    assert handlers.row_fields(mood, handlers.Choice("toy_mood", "good day", 1)) == {
+        "text": "My tea is cold."
+    }
+
+
+def test_rows_start_again_after_the_last_one(handlers, mood):
+    fields = [
+        handlers.row_fields(mood, handlers.Choice("toy_mood", "good day", row))["text"] for row in range(4)
+    ]
+    assert fields == ["I found a shell.", "My tea is cold.", "The sun came out.", "I found a shell."]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a\nb", "a\nb"),
+        (["red", "light blue"], "red\nlight blue"),
+        (["two\nlines"], '["two\\nlines"]'),
+        ([], "[]"),
+        (3, "3"),
+        ({"name": "Zoë"}, '{"name": "Zoë"}'),
+    ],
+)
+def test_a_field_shows_a_value_and_gives_it_back(handlers, value, text):
+    assert handlers.field_text(value) == text
+    assert handlers.field_value("field", text, value) == value
+
+
+def test_a_field_that_does_not_parse_is_a_mistake(handlers):
+    assert failure(handlers.field_value, "left", "one", 1) == (
+        'the field "left" does not parse: Expecting value: line 1 column 1 (char 0)\n'
+        "  mend:  write it as JSON, such as 1"
+    )
+
+
+def test_the_source_shown_is_the_source_answered(handlers, first_row, tiny_model):
+    for shots in (handlers.Shots(0), handlers.Shots(2, seed=5)):
+        [answer] = handlers.answer_query(tiny_model, first_row, shots, handlers.Settings())
+        assert answer.prediction.source == handlers.render_source(first_row, shots)
+
+
+def test_demonstrations_never_hold_the_query(handlers, mood):
+    others = {0: ("cold", "sun"), 1: ("shell", "sun"), 2: ("shell", "cold")}
+    for row, (one, two) in others.items():
+        query = handlers.make_query(mood, handlers.Choice("toy_mood", "how do I feel", row))
+        *demonstrations, shown = handlers.render_source(query, handlers.Shots(2)).split("\n\n")
+        assert shown == f"{query.row['text']} How do I feel?"
+        assert all(any(word in text for text in demonstrations) for word in (one, two))
+        assert all(query.row["text"] not in text for text in demonstrations)
+
+
+def test_an_edited_row_still_keeps_its_sample_out_of_the_demonstrations(handlers, mood):
+    query = handlers.make_query(mood, handlers.Choice("toy_mood", "good day", 0), {"text": "It rains."})
+    source = handlers.render_source(query, handlers.Shots(2))
+    assert "shell" not in source
+    assert source.endswith("Was this a good day? It rains.")
+
+
+def test_a_sample_row_knows_its_answer_until_it_is_edited(handlers, mood, tiny_model):
+    choice = handlers.Choice("toy_mood", "good day", 1)
+    kept = handlers.make_query(mood, choice, {"text": "My tea is cold."})
+    edited = handlers.make_query(mood, choice, {"text": "My tea is hot."})
+    assert [query.is_edited for query in (kept, edited)] == [False, True]
+
+    [answer] = handlers.answer_query(tiny_model, kept, handlers.Shots(), handlers.Settings())
+    assert answer.references == ("no",)  # the row is sad, and "good day" calls that "no"
+    assert answer.is_correct == (answer.prediction.text == "no")
+
+    [answer] = handlers.answer_query(tiny_model, edited, handlers.Shots(), handlers.Settings())
+    assert (answer.references, answer.is_correct) == ((), None)
+
+
+def test_all_templates_give_one_answer_each(handlers, first_row, tiny_model):
+    answers = handlers.answer_query(
+        tiny_model, first_row, handlers.Shots(1), handlers.Settings(), all_templates=True
+    )
+    assert [answer.prediction.template for answer in answers] == ["happy or sad", "how do I feel", "good day"]
+    assert [answer.references for answer in answers] == [("happy",), ("happy",), ("yes",)]
+
+
+def test_a_column_that_the_row_lacks_is_a_mistake_that_names_the_nearest(handlers, toy_tasks_dir):
+    path = toy_tasks_dir / "mood" / "toy_mood.yaml"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("{{text}} How", "{{txet}} How"), encoding="utf-8"
+    )
+    query = handlers.make_query(t2t.TaskFile.read(path), handlers.Choice("toy_mood", "how do I feel"))
+    message = failure(handlers.render_source, query, handlers.Shots())
+    assert message.startswith('template "how do I feel" reads a column that the dataset lacks: "txet"')
+    assert message.endswith('mend:  did you mean "text"?')
+
+
+def test_panels_escape_what_users_and_models_write(ui):
+    nasty = '<img src=x onerror="alert(1)">'
+    prediction = t2t.Prediction(
+        text=nasty,
+        logprob=-1.0,
+        num_source_tokens=9,
+        truncated=False,
+        choices=(nasty, "b"),
+        logprobs=(-1.0, -2.0),
+        probabilities=(0.75, 0.25),
+        length_norm="sum",
+        template=nasty,
+    )
+    answer = ui.handlers.TaskAnswer(prediction, (nasty,))
+    mistake = t2t.T2TError(nasty, have=[nasty], mend=nasty)
+    panels = ui.panels
+    for html in (
+        panels.answer_panel(answer),
+        panels.comparison_panel([answer]),
+        panels.mistake_panel(mistake),
+        panels.head_panel(nasty),
+    ):
+        assert "<img" not in html
+        assert "&lt;img" in html
+
+
+def test_many_choices_are_folded_after_the_likeliest(ui):
+    choices = tuple(f"choice {n}" for n in range(16))
+    prediction = t2t.Prediction(
+        text="choice 15",
+        logprob=-1.0,
+        num_source_tokens=9,
+        truncated=True,
+        choices=choices,
+        logprobs=(0.0,) * 16,
+        probabilities=tuple(n / 120 for n in range(16)),  # 0 + 1 + ... + 15 = 120
+        length_norm="sum",
+    )
+    html = ui.panels.prediction_panel(prediction)
+    shown, folded = html.split("<details>")
+    assert shown.index("choice 15") < shown.index("choice 14")
+    assert shown.count("<li") == 12
+    assert "4 more choices, 5.0 % together" in folded  # (0 + 1 + 2 + 3) / 120
+    assert "The end was cut off." in shown
+    assert "first 9 tokens" in shown
+
+
+def test_every_example_can_be_answered(ui, tiny_model):
+    for label, prompt, choices in ui.examples.EXAMPLES:
+        answer = ui.handlers.answer_prompt(
+            tiny_model, prompt, choices, ui.handlers.Settings(max_new_tokens=2)
+        )
+        assert label
+        assert (answer.choices is None) == (choices == "")

@@ -1,0 +1,238 @@
+"""What the page does when someone presses a button: plain functions, without Gradio.
+
+They take the model and the plain values of the page, and give plain values back. A user's mistake is a
+`t2t.T2TError`, which the page shows in place of an answer.
+
+Terms: a *field* is a column of a row that the chosen template reads, shown as text for editing; a *query* is
+the row that the model is asked about, with its template.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import t2t
+
+LengthNorm = Literal["sum", "mean_token", "mean_byte"]
+Folders = tuple[str | Path, ...]
+GREEDY = 0.0  # the temperature that means no sampling
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How answers are scored and written.
+
+    Attributes:
+        length_norm: "sum", "mean_token" or "mean_byte", as in `Text2Text.rank`.
+        max_new_tokens: at most so many are written.
+        temperature: of sampling; 0 always writes the likeliest token.
+    """
+
+    length_norm: LengthNorm = "sum"
+    max_new_tokens: int = 64
+    temperature: float = GREEDY
+
+    def decoding(self) -> dict[str, Any]:
+        """The options of `Text2Text.generate`."""
+        temperature = None if self.temperature == GREEDY else self.temperature
+        return {"max_new_tokens": int(self.max_new_tokens), "temperature": temperature}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is chosen on the task page: a template, and one of the task's sample rows by its place."""
+
+    task: str
+    template: str
+    row: int = 0
+
+
+@dataclass(frozen=True)
+class Query:
+    """A row for the model, as the user left it.
+
+    Attributes:
+        row: under the names that templates read.
+        is_edited: it differs from the sample row, so its label may no longer hold.
+    """
+
+    file: t2t.TaskFile
+    template: t2t.Template
+    example_id: str
+    row: dict[str, Any]
+    is_edited: bool
+
+
+@dataclass(frozen=True)
+class Shots:
+    """How many demonstrations stand before a query, and the seed that they are drawn with."""
+
+    number: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class TaskAnswer:
+    """A prediction with the right answers: none where the row was edited or has no label."""
+
+    prediction: t2t.Prediction
+    references: tuple[str, ...]
+
+    @property
+    def is_correct(self) -> bool | None:
+        """None where nobody knows."""
+        return self.prediction.text in self.references if self.references else None
+
+
+def describe_model(model: t2t.Text2Text) -> str:
+    """One line for the head of the page: `starter, 12.3 million parameters, cpu`."""
+    number = model.model.num_parameters()
+    size = f"{number / 1e6:.1f} million" if number < 1e9 else f"{number / 1e9:.1f} billion"
+    return f"{model.name or 'unnamed model'}, {size} parameters, {model.model.device.type}"
+
+
+def parse_choices(text: str) -> list[str] | None:
+    """Answer choices from lines of text; None where there are none.
+
+    >>> parse_choices(" positive \\n\\nnegative")
+    ['positive', 'negative']
+
+    Raises: T2TError for a single choice.
+    """
+    choices = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(choices) == 1:
+        raise t2t.T2TError(
+            f'"{choices[0]}" is the only answer choice, so there is nothing to choose',
+            mend="write one choice on each line, or leave the box empty to let the model write freely",
+        )
+    return choices or None
+
+
+def answer_prompt(model: t2t.Text2Text, prompt: str, choices: str, settings: Settings) -> t2t.Prediction:
+    """Answer a typed prompt: rank its choices if there are lines of them, else write. Raises: T2TError."""
+    if not prompt.strip():
+        raise t2t.T2TError("the prompt is empty", mend="type a question, or pick one of the examples")
+    parsed = parse_choices(choices)
+    if parsed is None:
+        return model(prompt, **settings.decoding())
+    return model(prompt, choices=parsed, length_norm=settings.length_norm)
+
+
+def list_tasks(folders: Folders) -> list[tuple[str, str]]:
+    """Pairs ("nli / rte", "rte"), by cluster: a task's folder names it, so no file is opened."""
+    files = t2t.find_task_files(*folders)
+    return sorted((f"{path.parent.name} / {name}", name) for name, path in files.items())
+
+
+def read_task(name: str, folders: Folders) -> t2t.TaskFile:
+    """Read a task's file afresh, so that edits show without a restart. Raises: T2TError."""
+    files = t2t.find_task_files(*folders)
+    if name not in files:
+        raise t2t.T2TError(f'there is no task "{name}" any more', mend="reload the page")
+    file = t2t.TaskFile.read(files[name])
+    if not file.examples:
+        raise t2t.T2TError(
+            f'task "{name}" has no sample rows', mend="add three to five under examples: in its file"
+        )
+    return file
+
+
+def sample_rows(file: t2t.TaskFile) -> list[tuple[str, dict[str, Any]]]:
+    """The task's own rows as ("examples:2", row under the names that templates read)."""
+    return list(t2t.Task(file).rows("examples"))
+
+
+def max_shots(file: t2t.TaskFile) -> int:
+    """How many sample rows are left for demonstrations beside the query."""
+    return len(file.examples) - 1
+
+
+def row_fields(file: t2t.TaskFile, choice: Choice) -> dict[str, str]:
+    """What the template's source and choices read of the sample row, as text, in the row's order."""
+    _, row = sample_rows(file)[choice.row % len(file.examples)]
+    template = file.template(choice.template)
+    programs = [*template.programs("source"), *template.programs("answer_choices")]
+    read = {column for program in programs for column in program.columns}
+    return {name: field_text(value) for name, value in row.items() if name in read}
+
+
+def field_text(value: object) -> str:
+    """A column's value for editing: a text as it is, a list of lines one per line, anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    if is_lines(value):
+        return "\n".join(value)  # type: ignore[arg-type]
+    return json.dumps(value, ensure_ascii=False)
+
+
+def field_value(name: str, text: str, sample: object) -> Any:
+    """The value that a field's text stands for, in the type of the sample row's. Raises: T2TError."""
+    if isinstance(sample, str):
+        return text
+    if is_lines(sample):
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise t2t.T2TError(
+            f'the field "{name}" does not parse: {error}',
+            mend=f"write it as JSON, such as {field_text(sample)}",
+        ) from error
+
+
+def is_lines(value: object) -> bool:
+    """Whether it is a list of one-line texts, which can be edited one per line."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(item, str) and len(item.splitlines()) == 1 for item in value)
+    )
+
+
+def make_query(file: t2t.TaskFile, choice: Choice, texts: Mapping[str, str] | None = None) -> Query:
+    """The chosen sample row with the fields' texts put in; None leaves it as it is. Raises: T2TError."""
+    example_id, sample = sample_rows(file)[choice.row % len(file.examples)]
+    edited = {name: field_value(name, text, sample[name]) for name, text in (texts or {}).items()}
+    row = {**sample, **edited}
+    return Query(file, file.template(choice.template), example_id, row, is_edited=row != sample)
+
+
+def render_source(query: Query, shots: Shots) -> str:
+    """The text that the model would read, demonstrations in front. Raises: T2TError."""
+    [prompt] = t2t.task_prompts(
+        query.file,
+        [(query.example_id, query.row)],
+        templates=[query.template],
+        shots=shots.number,
+        demonstrations=sample_rows(query.file),
+        seed=shots.seed,
+    )
+    return prompt.source
+
+
+def answer_query(
+    model: t2t.Text2Text, query: Query, shots: Shots, settings: Settings, *, all_templates: bool = False
+) -> list[TaskAnswer]:
+    """One answer from the query's template, or one from each of the task's. Raises: T2TError."""
+    predictions: Iterable[t2t.Prediction] = model.run(
+        query.file,
+        [(query.example_id, query.row)],
+        template="all" if all_templates else query.template.name,
+        shots=shots.number,
+        demonstrations=sample_rows(query.file),
+        seed=shots.seed,
+        length_norm=settings.length_norm,
+        **settings.decoding(),
+    )
+    return [TaskAnswer(prediction, _references(query, prediction.template)) for prediction in predictions]
+
+
+def _references(query: Query, template: str | None) -> tuple[str, ...]:
+    if query.is_edited or template is None:
+        return ()
+    try:
+        return query.file.template(template).render(query.row).references
+    except t2t.T2TError:  # a sample row without a label has a source but no target
+        return ()

@@ -1,0 +1,163 @@
+"""What an answer, a comparison of templates or a mistake looks like: HTML for the page.
+
+Every text of a user or a model is escaped here, and nowhere else; `style.css` gives the classes their looks.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from html import escape
+
+import t2t
+
+from .handlers import TaskAnswer
+
+MAX_BARS = 12  # more choices than fit on a screen are folded away
+
+
+EMPTY = '<div class="t2t-panel t2t-empty">The answer appears here.</div>'
+
+
+def head_panel(model: str) -> str:
+    """Title of the page, and the model that answers."""
+    return (
+        "<h1>t2t <small>every task is text in, text out</small></h1>"
+        f"<p>Model: <strong>{escape(model)}</strong></p>"
+    )
+
+
+def prediction_panel(prediction: t2t.Prediction) -> str:
+    """The answer to a typed prompt."""
+    return answer_panel(TaskAnswer(prediction, references=()))
+
+
+def answer_panel(answer: TaskAnswer) -> str:
+    """An answer with a bar for each choice, what would have been right, and how much was read."""
+    prediction = answer.prediction
+    parts = [
+        _truncation(prediction.num_source_tokens) if prediction.truncated else "",
+        f'<div class="t2t-text">{_written(prediction.text)}{_mark(answer.is_correct)}</div>',
+        _bars(prediction, answer.references),
+        _expected(answer),
+        f'<p class="t2t-note">{escape(_facts(prediction))}</p>',
+    ]
+    return _panel("".join(parts))
+
+
+def comparison_panel(answers: Sequence[TaskAnswer]) -> str:
+    """A table with one row per template, and on top what most of them say."""
+    tally = Counter(answer.prediction.text for answer in answers).most_common()
+    text, number = tally[0]
+    summary = f"{number} of {len(answers)} templates answer “{escape(text)}”"
+    known = [answer.is_correct for answer in answers if answer.is_correct is not None]
+    if known:
+        summary += f"; {sum(known)} of {len(known)} are right"
+    rows = "".join(_comparison_row(answer) for answer in answers)
+    head = "<tr><th>Template</th><th>Answer</th><th>Probability</th><th>Tokens</th></tr>"
+    table = f'<table class="t2t-table"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+    return _panel(f'<p class="t2t-summary">{summary}.</p><div class="t2t-scroll">{table}</div>')
+
+
+def mistake_panel(error: t2t.T2TError) -> str:
+    """What went wrong, where, and how to put it right."""
+    lines = str(error).splitlines()
+    details = "".join(f"<li>{escape(line.strip())}</li>" for line in lines[1:])
+    return (
+        f'<div class="t2t-panel t2t-mistake" role="alert"><strong>{escape(_sentence(lines[0]))}</strong>'
+        f"<ul>{details}</ul></div>"
+    )
+
+
+def _panel(content: str) -> str:
+    return f'<div class="t2t-panel" role="status">{content}</div>'
+
+
+def _written(text: str) -> str:
+    return escape(text) if text.strip() else "<em>(the model wrote nothing)</em>"
+
+
+def _mark(is_correct: bool | None) -> str:
+    if is_correct is None:
+        return ""
+    return (
+        '<span class="t2t-right">✓ right</span>' if is_correct else '<span class="t2t-wrong">✗ wrong</span>'
+    )
+
+
+def _bars(prediction: t2t.Prediction, references: Sequence[str]) -> str:
+    """Bars, the likeliest choice first; those beyond MAX_BARS behind a line to click on."""
+    if prediction.choices is None or prediction.probabilities is None:
+        return ""
+    ranked = sorted(
+        zip(prediction.choices, prediction.probabilities, strict=True), key=lambda pair: pair[1], reverse=True
+    )
+    bars = [
+        _bar(choice, share, is_best=choice == prediction.text, is_correct=choice in references)
+        for choice, share in ranked
+    ]
+    shown, folded = bars[:MAX_BARS], bars[MAX_BARS:]
+    more = ""
+    if folded:
+        rest = _percent(sum(share for _, share in ranked[MAX_BARS:]))
+        more = (
+            f"<details><summary>{len(folded)} more choices, {rest} together</summary>"
+            f'<ul class="t2t-bars">{"".join(folded)}</ul></details>'
+        )
+    return f'<ul class="t2t-bars">{"".join(shown)}</ul>{more}'
+
+
+def _bar(choice: str, share: float, *, is_best: bool, is_correct: bool) -> str:
+    label = '<span class="t2t-label" title="the sample row\'s label">label</span>' if is_correct else ""
+    return (
+        f'<li class="t2t-bar{" t2t-best" if is_best else ""}">'
+        f'<span class="t2t-choice">{escape(choice)}{label}</span>'
+        f'<span class="t2t-percent">{_percent(share)}</span>'
+        f'<span class="t2t-track"><span class="t2t-fill" style="width:{share * 100:.2f}%"></span></span></li>'
+    )
+
+
+def _comparison_row(answer: TaskAnswer) -> str:
+    prediction = answer.prediction
+    share = max(prediction.probabilities) if prediction.probabilities else None
+    probability = (
+        "–"
+        if share is None
+        else f'<span class="t2t-track"><span class="t2t-fill" style="width:{share * 100:.2f}%"></span></span>'
+        f"{_percent(share)}"
+    )
+    cut = ' <span class="t2t-wrong">cut</span>' if prediction.truncated else ""
+    return (
+        f"<tr><td>{escape(prediction.template or '')}</td>"
+        f"<td>{_written(prediction.text)}{_mark(answer.is_correct)}</td>"
+        f'<td class="t2t-share">{probability}</td><td>{prediction.num_source_tokens}{cut}</td></tr>'
+    )
+
+
+def _expected(answer: TaskAnswer) -> str:
+    """What would have been right, where the bars do not show it."""
+    if answer.prediction.choices is not None or not answer.references:
+        return ""
+    texts = " <em>or</em> ".join(escape(text) for text in answer.references)
+    return f'<p class="t2t-expected"><b>Sample answer</b> {texts}</p>'
+
+
+def _truncation(num_tokens: int) -> str:
+    return (
+        f'<p class="t2t-cut"><strong>The end was cut off.</strong> The text is longer than this model reads; '
+        f"the answer rests on its first {num_tokens:,} tokens.</p>"
+    )
+
+
+def _facts(prediction: t2t.Prediction) -> str:
+    facts = [f"{prediction.num_source_tokens:,} tokens read", f"log-likelihood {prediction.logprob:.2f} nats"]
+    if prediction.length_norm is not None:
+        facts.append(f"length norm: {prediction.length_norm}")
+    return " · ".join(facts)
+
+
+def _percent(share: float) -> str:
+    return "< 0.1 %" if 0 < share < 0.001 else f"{share * 100:.1f} %"
+
+
+def _sentence(problem: str) -> str:
+    """A problem as a sentence: errors start in lower case, as the command line shows them."""
+    return problem[:1].upper() + problem[1:]

@@ -1,0 +1,62 @@
+"""The tab for free prompts: a text, answer choices if there are any, the answer."""
+
+from typing import Any
+
+import gradio as gr
+
+import t2t
+
+from . import handlers, panels
+from .examples import EXAMPLES
+from .handlers import Settings
+from .parts import MODEL_EVENT, or_mistake, settings_components
+
+
+def build_prompt_tab(model: t2t.Text2Text) -> None:
+    """Lay out the tab and wire it to the model."""
+    with gr.Row():
+        with gr.Column(scale=6, min_width=320):
+            prompt = gr.Textbox(
+                label="Prompt",
+                info="Shift + Enter answers.",
+                placeholder="Is this review positive or negative? I loved it.",
+                lines=6,
+                max_lines=20,
+                autofocus=True,
+                elem_id="prompt-text",
+            )
+            choices = gr.Textbox(
+                label="Answer choices",
+                info="One per line. Leave empty to let the model write.",
+                placeholder="positive\nnegative",
+                lines=3,
+                max_lines=12,
+                elem_id="prompt-choices",
+            )
+            answer = gr.Button("Answer", variant="primary", elem_id="prompt-answer")
+            settings = settings_components()
+        with gr.Column(scale=5, min_width=320):
+            result = gr.HTML(panels.EMPTY, elem_id="prompt-result")
+            gr.Examples(
+                [[text, lines] for _, text, lines in EXAMPLES],
+                [prompt, choices],
+                label="Try one of these",
+                example_labels=[label for label, _, _ in EXAMPLES],
+                cache_examples=False,
+                api_visibility="private",
+            )
+
+    def on_answer(text: str, lines: str, *values: Any) -> str:
+        return or_mistake(
+            lambda: panels.prediction_panel(
+                handlers.answer_prompt(model, text or "", lines or "", Settings(*values))
+            )
+        )
+
+    gr.on(
+        [answer.click, prompt.submit, choices.submit],
+        on_answer,
+        [prompt, choices, *settings],
+        result,
+        **MODEL_EVENT,
+    )
