@@ -94,10 +94,12 @@ def build_app(model: t2t.Text2Text, *, task_folders: handlers.Folders = ()) -> g
         task_folders: where task files are looked for; none means the ones that ship with t2t.
     """
     with gr.Blocks(title="t2t", analytics_enabled=False) as blocks:
-        gr.HTML(panels.head_panel(handlers.describe_model(model)), elem_id="t2t-head")
+        gr.HTML(
+            panels.head_panel(handlers.describe_model(model)), apply_default_css=False, elem_id="t2t-head"
+        )
         with gr.Tab("Free prompt", id="prompt"):
             build_prompt_tab(model)
         with gr.Tab("Task", id="task"):
             build_task_tab(blocks, model, task_folders)
-        gr.HTML(FOOTER, elem_id="t2t-foot")
+        gr.HTML(FOOTER, apply_default_css=False, elem_id="t2t-foot")
     return blocks

@@ -58,12 +58,16 @@ def comparison_panel(answers: Sequence[TaskAnswer]) -> str:
 
 
 def mistake_panel(error: t2t.T2TError) -> str:
-    """What went wrong, where, and how to put it right."""
-    lines = str(error).splitlines()
-    details = "".join(f"<li>{escape(line.strip())}</li>" for line in lines[1:])
+    """What went wrong; where, what there is instead and how to put it right, as far as the error knows."""
+    problem, *details = (line.strip() for line in str(error).splitlines())
+    details = [
+        _sentence(line.removeprefix("mend:").strip()) if line.startswith("mend:") else line
+        for line in details
+    ]
+    paragraphs = "".join(f"<p>{escape(line)}</p>" for line in details)
     return (
-        f'<div class="t2t-panel t2t-mistake" role="alert"><strong>{escape(_sentence(lines[0]))}</strong>'
-        f"<ul>{details}</ul></div>"
+        f'<div class="t2t-panel t2t-mistake" role="alert"><strong>{escape(_sentence(problem))}</strong>'
+        f"{paragraphs}</div>"
     )
 
 
@@ -143,7 +147,7 @@ def _expected(answer: TaskAnswer) -> str:
 def _truncation(num_tokens: int) -> str:
     return (
         f'<p class="t2t-cut"><strong>The end was cut off.</strong> The text is longer than this model reads; '
-        f"the answer rests on its first {num_tokens:,} tokens.</p>"
+        f"the answer rests on its first {num_tokens:,} tokens. A shorter text or fewer demonstrations help.</p>"
     )
 
 

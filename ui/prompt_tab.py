@@ -22,7 +22,6 @@ def build_prompt_tab(model: t2t.Text2Text) -> None:
                 placeholder="Is this review positive or negative? I loved it.",
                 lines=6,
                 max_lines=20,
-                autofocus=True,
                 elem_id="prompt-text",
             )
             choices = gr.Textbox(
@@ -36,7 +35,7 @@ def build_prompt_tab(model: t2t.Text2Text) -> None:
             answer = gr.Button("Answer", variant="primary", elem_id="prompt-answer")
             settings = settings_components()
         with gr.Column(scale=5, min_width=320):
-            result = gr.HTML(panels.EMPTY, elem_id="prompt-result")
+            result = gr.HTML(panels.EMPTY, apply_default_css=False, elem_id="prompt-result")
             gr.Examples(
                 [[text, lines] for _, text, lines in EXAMPLES],
                 [prompt, choices],

@@ -1,11 +1,12 @@
 """The tab for tasks: a task, a template and a sample row become the text that the model reads.
 
-What is chosen is kept in the session as a `Choice`. When it changes, the text boxes of the row are built
-anew, because every template reads columns of its own; what is typed into them shows in the source at once.
+What is chosen is kept in the session as a `Choice`. Every template reads columns of its own, so the text
+boxes are named and filled anew when the choice changes; what is typed shows in the source at once.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import gradio as gr
@@ -16,18 +17,24 @@ from . import handlers, panels
 from .handlers import Choice, Settings, Shots
 from .parts import INSTANT_EVENT, MODEL_EVENT, or_mistake, settings_components
 
+# Gradio's own way to add components to a page while it is shown, `gr.render`, misses changes of the session's
+# state (gradio issue 12224): boxes are made in advance, and shown as far as they are needed. The shipped
+# templates read four columns at most.
+NUM_BOXES = 12
+
 
 def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Folders) -> None:
     """Lay out the tab and wire it to the model."""
     tasks = handlers.list_tasks(folders)
     choice = gr.State()  # a Choice, or None while the chosen task's file is unreadable
     with gr.Row():
-        task = gr.Dropdown(tasks, value=tasks[0][1], label="Task", elem_id="task-name")
-        template = gr.Dropdown([], label="Template", elem_id="task-template")
+        task = gr.Dropdown(tasks, value=tasks[0][1], label="Task", min_width=240, elem_id="task-name")
+        template = gr.Dropdown([], label="Template", min_width=240, elem_id="task-template")
     about = gr.Markdown(elem_id="task-about")
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
-            fields_place = gr.Column(elem_id="task-fields")
+            with gr.Column(elem_id="task-fields"):
+                boxes = [gr.Textbox(visible=False, max_lines=12) for _ in range(NUM_BOXES)]
             another = gr.Button("Another sample row", elem_id="task-another")
             shots = gr.Slider(
                 0,
@@ -54,93 +61,105 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
             with gr.Row():
                 answer = gr.Button("Answer", variant="primary", min_width=120, elem_id="task-answer")
                 compare = gr.Button("Compare all templates", min_width=120, elem_id="task-compare")
-            result = gr.HTML(panels.EMPTY, elem_id="task-result")
+            result = gr.HTML(panels.EMPTY, apply_default_css=False, elem_id="task-result")
 
-    def preview(chosen: Choice, texts: Mapping[str, str] | None, shots_chosen: Shots) -> dict[Any, Any]:
-        """What the model would read now. An older answer goes: it answered something else."""
+    def open_row(file: t2t.TaskFile, chosen: Choice, shots_chosen: Shots) -> dict[Any, Any]:
+        """The updates that show a sample row as its task file has it."""
+        updates: dict[Any, Any] = {choice: chosen}
         try:
-            query = handlers.make_query(handlers.read_task(chosen.task, folders), chosen, texts)
-            return {source: handlers.render_source(query, shots_chosen), result: panels.EMPTY}
+            updates.update(zip(boxes, _filled_boxes(handlers.row_fields(file, chosen)), strict=True))
+            return updates | preview(handlers.make_query(file, chosen), shots_chosen)
         except t2t.T2TError as error:
-            return {source: "", result: panels.mistake_panel(error)}
+            return updates | failed(error)
+
+    def preview(query: handlers.Query, shots_chosen: Shots) -> dict[Any, Any]:
+        """What the model would read now. An older answer goes: it answered something else."""
+        return {source: handlers.render_source(query, shots_chosen), result: panels.EMPTY}
+
+    def failed(error: t2t.T2TError) -> dict[Any, Any]:
+        return {source: "", result: panels.mistake_panel(error)}
 
     def on_task(name: str) -> dict[Any, Any]:
         try:
             file = handlers.read_task(name, folders)
         except t2t.T2TError as error:
-            return {choice: None, about: "", source: "", result: panels.mistake_panel(error)}
+            return {choice: None, about: "", **failed(error)}
         chosen = Choice(name, file.templates[0].name)
         most = handlers.max_shots(file)
         return {
-            choice: chosen,
             about: file.description,
             template: gr.Dropdown([each.name for each in file.templates], value=chosen.template),
             shots: gr.Slider(maximum=most, value=0, visible=most > 0),
-            **preview(chosen, None, Shots()),
+            **open_row(file, chosen, Shots()),
         }
 
-    def on_template(name: str, chosen: Choice | None, number: int, seed_value: int | None) -> dict[Any, Any]:
-        if chosen is None:
-            return {}
-        chosen = replace(chosen, template=name)
-        return {choice: chosen, **preview(chosen, None, _shots(number, seed_value))}
+    def on_template(chosen: Choice | None, number: int, seed_value: int | None, name: str) -> dict[Any, Any]:
+        return reopen(chosen and replace(chosen, template=name), _shots(number, seed_value))
 
     def on_another(chosen: Choice | None, number: int, seed_value: int | None) -> dict[Any, Any]:
+        return reopen(chosen and replace(chosen, row=chosen.row + 1), _shots(number, seed_value))
+
+    def reopen(chosen: Choice | None, shots_chosen: Shots) -> dict[Any, Any]:
         if chosen is None:
             return {}
-        chosen = replace(chosen, row=chosen.row + 1)
-        return {choice: chosen, **preview(chosen, None, _shots(number, seed_value))}
+        try:
+            return open_row(handlers.read_task(chosen.task, folders), chosen, shots_chosen)
+        except t2t.T2TError as error:
+            return failed(error)
 
-    def wire_fields(chosen: Choice) -> None:
-        """Text boxes for the columns that the template reads, and everything that depends on them."""
-        texts = handlers.row_fields(handlers.read_task(chosen.task, folders), chosen)
-        boxes = [gr.Textbox(text, label=name, lines=1, max_lines=12) for name, text in texts.items()]
+    def typed_query(chosen: Choice, texts: Sequence[str]) -> handlers.Query:
+        """The row as it stands in the boxes."""
+        file = handlers.read_task(chosen.task, folders)
+        names = handlers.row_fields(file, chosen)
+        return handlers.make_query(file, chosen, dict(zip(names, texts, strict=False)))
 
-        def split(values: Sequence[Any]) -> tuple[dict[str, str], Shots, Settings]:
-            """The values of `inputs`, told apart."""
-            filled = dict(zip(texts, values[: len(boxes)], strict=True))
-            number, seed_value, *rest = values[len(boxes) :]
-            return filled, _shots(number, seed_value), Settings(*rest)
+    def on_edit(chosen: Choice | None, number: int, seed_value: int | None, *texts: str) -> dict[Any, Any]:
+        if chosen is None:
+            return {}
+        try:
+            return preview(typed_query(chosen, texts), _shots(number, seed_value))
+        except t2t.T2TError as error:
+            return failed(error)
 
-        def on_edit(*values: Any) -> dict[Any, Any]:
-            filled, shots_chosen, _ = split(values)
-            return preview(chosen, filled, shots_chosen)
-
-        def answers(values: Sequence[Any], *, all_templates: bool) -> list[handlers.TaskAnswer]:
-            filled, shots_chosen, settings_chosen = split(values)
-            query = handlers.make_query(handlers.read_task(chosen.task, folders), chosen, filled)
-            return handlers.answer_query(
-                model, query, shots_chosen, settings_chosen, all_templates=all_templates
-            )
-
-        def on_answer(*values: Any) -> str:
-            return or_mistake(lambda: panels.answer_panel(answers(values, all_templates=False)[0]))
-
-        def on_compare(*values: Any) -> str:
-            return or_mistake(lambda: panels.comparison_panel(answers(values, all_templates=True)))
-
-        inputs = [*boxes, shots, seed, *settings]
-        gr.on(
-            [each.input for each in (*boxes, shots, seed)], on_edit, inputs, [source, result], **INSTANT_EVENT
+    def ask(values: Sequence[Any], *, all_templates: bool) -> list[handlers.TaskAnswer]:
+        chosen, number, seed_value, length_norm, max_new_tokens, temperature, *texts = values
+        if chosen is None:
+            raise t2t.T2TError("no task is open", mend="choose another task, or mend the file of this one")
+        return handlers.answer_query(
+            model,
+            typed_query(chosen, texts),
+            _shots(number, seed_value),
+            Settings(length_norm, max_new_tokens, temperature),
+            all_templates=all_templates,
         )
-        gr.on([answer.click, *(box.submit for box in boxes)], on_answer, inputs, result, **MODEL_EVENT)
-        compare.click(on_compare, inputs, result, **MODEL_EVENT)
 
-    with fields_place:
+    def on_answer(*values: Any) -> str:
+        return or_mistake(lambda: panels.answer_panel(ask(values, all_templates=False)[0]))
 
-        @gr.render([choice], queue=False, show_progress="hidden")
-        def show_fields(chosen: Choice | None) -> None:
-            if chosen is None:
-                return
-            try:
-                wire_fields(chosen)
-            except t2t.T2TError as error:
-                gr.HTML(panels.mistake_panel(error))
+    def on_compare(*values: Any) -> str:
+        return or_mistake(lambda: panels.comparison_panel(ask(values, all_templates=True)))
 
-    opened = [choice, about, template, shots, source, result]
+    place = [choice, shots, seed]
+    opened = [choice, about, template, shots, source, result, *boxes]
     gr.on([blocks.load, task.input], on_task, task, opened, **INSTANT_EVENT)
-    template.input(on_template, [template, choice, shots, seed], opened, **INSTANT_EVENT)
-    another.click(on_another, [choice, shots, seed], opened, **INSTANT_EVENT)
+    template.input(on_template, [*place, template], opened, **INSTANT_EVENT)
+    another.click(on_another, place, opened, **INSTANT_EVENT)
+    edits = [each.input for each in (*boxes, shots, seed)]
+    gr.on(edits, on_edit, [*place, *boxes], [source, result], **INSTANT_EVENT)
+    question = [*place, *settings, *boxes]
+    gr.on([answer.click, *(box.submit for box in boxes)], on_answer, question, result, **MODEL_EVENT)
+    compare.click(on_compare, question, result, **MODEL_EVENT)
+
+
+def _filled_boxes(fields: Mapping[str, str]) -> list[gr.Textbox]:
+    """One update for each box: its column's name and text; the boxes left over are hidden."""
+    num_more = max(0, len(fields) - NUM_BOXES)
+    note = f"{num_more} more columns keep what the sample row says." if num_more else None
+    shown = [
+        gr.Textbox(text, label=name, info=note if index == NUM_BOXES - 1 else None, visible=True)
+        for index, (name, text) in enumerate(islice(fields.items(), NUM_BOXES))
+    ]
+    return shown + [gr.Textbox("", visible=False) for _ in range(NUM_BOXES - len(shown))]
 
 
 def _shots(number: int, seed: int | None) -> Shots:

@@ -18,7 +18,7 @@ from t2t.cli.options import (
 )
 from t2t.cli.output import print_json, print_rich, progress_bar
 
-EXAMPLE = example("t2t eval --tasks sst2,trec --templates all --shots 0,4 --seeds 3 --limit 200")
+EXAMPLE = example("t2t eval --tasks sst2,trec --shots 0,4 --limit 200")
 
 
 def evaluate_tasks(

@@ -42,6 +42,11 @@ class TrainingRecord:
                 mend='write {"tasks": [names], "held_out": [names]}, or remove the file',
             ) from error
 
+    def write(self, folder: Path) -> None:
+        """Put the record into a model's folder."""
+        record = {"tasks": sorted(self.tasks), "held_out": sorted(self.held_out)}
+        (folder / FILE_NAME).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
     @classmethod
     def of_model(cls, name: str | None) -> "TrainingRecord":
         """The record of a model by the name it was loaded by: "starter", a folder or a Hub id."""

@@ -31,7 +31,7 @@ from t2t.inference.options import GenerateOptions, RankOptions, RunOptions, Sour
 from t2t.inference.prompts import Prediction, Prompt
 from t2t.inference.rank import LengthNorm
 from t2t.inference.task_prompts import ALL, Row, Rows, choose_templates, task_prompts
-from t2t.model.pretrained import load_model
+from t2t.model.pretrained import load_model, save_model
 from t2t.templates.library import read_task_file
 from t2t.templates.task_file import TaskFile
 
@@ -41,7 +41,9 @@ Texts = list[str] | tuple[str, ...]
 AnyTask = str | Path | Task | TaskFile
 
 DEFAULT_BATCH_SIZE = 64  # sources
-MAX_BATCH_TOKENS = 8192  # padded source tokens in one forward pass
+# Padded source tokens in one forward pass: what a CPU keeps in its caches (scripts/bench_ranking.py), and
+# what fills an accelerator.
+MAX_BATCH_TOKENS = {"cpu": 2048, "other": 16384}
 
 
 class Text2Text:
@@ -52,6 +54,7 @@ class Text2Text:
         tokenizer: its tokenizer.
         name: what reports call it.
         max_batch_tokens: padded source tokens that go through the model together; fewer need less memory.
+            None takes 2048 on a CPU and 16384 elsewhere.
     Raises: InferenceError if the model is no encoder-decoder or the tokenizer cannot pad.
     """
 
@@ -61,7 +64,7 @@ class Text2Text:
         tokenizer: PreTrainedTokenizerBase,
         *,
         name: str | None = None,
-        max_batch_tokens: int = MAX_BATCH_TOKENS,
+        max_batch_tokens: int | None = None,
     ) -> None:
         if not hasattr(model, "prepare_decoder_input_ids_from_labels"):
             raise InferenceError(
@@ -73,7 +76,8 @@ class Text2Text:
         self.model = model
         self.tokenizer = tokenizer
         self.name = name
-        self.max_batch_tokens = max_batch_tokens
+        device = "cpu" if model.device.type == "cpu" else "other"
+        self.max_batch_tokens = max_batch_tokens or MAX_BATCH_TOKENS[device]
 
     @classmethod
     def load(
@@ -88,6 +92,14 @@ class Text2Text:
         """
         loaded = load_model(name, device=device, dtype=dtype)
         return cls(loaded.model, loaded.tokenizer, name=loaded.name)
+
+    def save(self, folder: str | Path, *, dtype: str | None = None) -> None:
+        """Write model and tokenizer as a folder that `load` and `from_pretrained` read.
+
+        Args:
+            dtype: store the weights as "float32" or "bfloat16"; None keeps their own.
+        """
+        save_model(self.model, self.tokenizer, folder, dtype=dtype)
 
     def __call__(self, source: str, *, choices: Sequence[str] | None = None, **options: Any) -> Prediction:
         """Answer one text: `rank` it if there are choices, else `generate`; takes the options of either."""

@@ -20,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from t2t.errors import CheckpointError, ModelError
 from t2t.resources import starter_dir
-from t2t.tokens import load_tokenizer
+from t2t.tokens import load_tokenizer, looks_like_hub_id
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def load_model(name: str | Path | None = None, *, device: str = "auto", dtype: s
     torch_device = choose_device(device)
     torch_dtype = choose_dtype(dtype, torch_device)
     place = starter_dir() if name is None else name
-    is_local = is_local_name(place)
+    is_local = not looks_like_hub_id(place)
     if is_local:
         check_checkpoint(Path(place))
     with _quiet_loading():
@@ -106,7 +106,12 @@ def save_model(
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     weights = model.state_dict()
     if dtype is not None:
-        weights = {key: weight.to(DTYPES[dtype]) for key, weight in weights.items()}
+        # Tied weights are one tensor under several names, and must stay one to be stored once.
+        cast: dict[int, torch.Tensor] = {}
+        weights = {
+            key: cast.setdefault(weight.data_ptr(), weight.to(DTYPES[dtype]))
+            for key, weight in weights.items()
+        }
     with _quiet_loading():
         model.save_pretrained(aside, state_dict=weights)
         tokenizer.save_pretrained(aside)
@@ -120,13 +125,6 @@ def replace_folder(new: Path, folder: Path) -> None:
         folder.rename(old)
     new.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def is_local_name(name: str | Path) -> bool:
-    """Whether it means a folder; `owner/model` and `model` are Hub ids unless there is such a folder."""
-    text = str(name)
-    looks_like_path = isinstance(name, Path) or text.startswith((".", "/", "~")) or text.count("/") > 1
-    return looks_like_path or Path(text).exists()
 
 
 def check_checkpoint(folder: Path) -> None:

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from t2t.config import FinetuneConfig, MixtureConfig
 from t2t.data.mixture import Mixture
 from t2t.data.task import Task
+from t2t.evaluation.training_record import TrainingRecord
 from t2t.model import load_model
 from t2t.training.batches import MixtureBatches
 from t2t.training.loop import Metrics, Outcome, Progress
@@ -63,8 +64,15 @@ def finetune(
 
         return Data(train, validation, describe)
 
+    seen_before = TrainingRecord.of_model(config.model.init_from).tasks
     return train_model(
-        config, origins=origins or {}, resume=resume, progress=progress, load=load, build_data=build_data
+        config,
+        origins=origins or {},
+        resume=resume,
+        progress=progress,
+        load=load,
+        build_data=build_data,
+        record=TrainingRecord(seen_before | set(config.mixture.tasks), frozenset(config.mixture.held_out)),
     )
 
 

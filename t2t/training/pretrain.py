@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from t2t.config import ObjectiveConfig, PretrainConfig, PretrainModelConfig
 from t2t.data.corpus import TokenStore
 from t2t.denoising import fit_lengths
+from t2t.evaluation.training_record import TrainingRecord
 from t2t.model import build_model, load_model
 from t2t.tokens.tokenizer import load_tokenizer, sentinel_ids, tokenizer_digest
 from t2t.training.batches import DenoisingBatches
@@ -60,7 +61,13 @@ def pretrain(
         return Data(train, validation, describe=lambda step: {"raw_tokens": step * raw_tokens_per_step})
 
     return train_model(
-        config, origins=origins or {}, resume=resume, progress=progress, load=load, build_data=build_data
+        config,
+        origins=origins or {},
+        resume=resume,
+        progress=progress,
+        load=load,
+        build_data=build_data,
+        record=TrainingRecord.of_model(config.model.init_from),
     )
 
 

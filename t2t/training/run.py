@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from t2t.config import FinetuneConfig, PretrainConfig, TrainingConfig
 from t2t.errors import Location, TrainingError
+from t2t.evaluation.training_record import TrainingRecord
 from t2t.model.pretrained import replace_folder
 from t2t.training.batches import Batches
 from t2t.training.checkpoint import checkpoint_folder, newest_checkpoint
@@ -38,12 +39,14 @@ def train_model(
     progress: Progress | None,
     load: Callable[[Path | None], tuple[PreTrainedModel, PreTrainedTokenizerBase]],
     build_data: Callable[[PreTrainedTokenizerBase], Data],
+    record: TrainingRecord,
 ) -> Outcome:
     """Run a config to its end, or until a signal stops it.
 
     Args:
         load: gives the model and its tokenizer, from a checkpoint where there is one.
         build_data: gives the data, with that tokenizer.
+        record: the tasks that the trained model will have seen; evaluation reads it beside the weights.
     """
     accelerator = build_accelerator(config.training)
     folder = RunFolder(config.run_dir)
@@ -88,7 +91,7 @@ def train_model(
         progress=progress,
     )
     if outcome.stopped_by is None and accelerator.is_main_process:
-        publish_model(folder, outcome.step)
+        publish_model(folder, outcome.step, record)
     return outcome
 
 
@@ -108,11 +111,12 @@ def build_accelerator(training: TrainingConfig) -> Accelerator:
         ) from error
 
 
-def publish_model(folder: RunFolder, step: int) -> None:
+def publish_model(folder: RunFolder, step: int, record: TrainingRecord) -> None:
     """Copy the model of a checkpoint to `model/`, where it replaces an older one at once."""
     aside = folder.model.with_name(".model.new")
     shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed while copying
     shutil.copytree(checkpoint_folder(folder.checkpoints, step) / "model", aside)
+    record.write(aside)
     replace_folder(aside, folder.model)
 
 

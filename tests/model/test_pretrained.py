@@ -15,7 +15,6 @@ from transformers import (
 
 from t2t.errors import CheckpointError, ModelError
 from t2t.model import build_model, load_model, save_model
-from t2t.model.pretrained import is_local_name
 
 SMALL = {"d_model": 32, "vocab_size": 384, "pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0}
 
@@ -63,8 +62,8 @@ def test_weights_can_be_stored_as_bfloat16_and_come_back_as_float32(tmp_path, to
     loaded = load_model(tmp_path / "model", device="cpu")
     assert loaded.dtype == torch.float32
     assert torch.equal(loaded.model.shared.weight, model.shared.weight.bfloat16().float())
-    # 384 x 64 embedding + blocks: about 0.27 M weights of 2 bytes
-    assert (tmp_path / "model" / "model.safetensors").stat().st_size < 2.1 * model.num_parameters()
+    # 222,208 weights of 2 bytes and a header: the embedding, which has four names, is there once
+    assert (tmp_path / "model" / "model.safetensors").stat().st_size < 2 * model.num_parameters() + 20_000
 
 
 def test_saving_replaces_an_older_model_whole(checkpoint, tokenizer):
@@ -127,16 +126,6 @@ def test_float16_is_refused_with_its_reason(checkpoint):
 def test_an_unknown_device_is_refused(checkpoint):
     with pytest.raises(ModelError, match='torch knows no device "gpu"'):
         load_model(checkpoint, device="gpu")
-
-
-@pytest.mark.parametrize("name", ["./model", "/models/t5", "a/b/c"])
-def test_paths_are_local(name):
-    assert is_local_name(name)
-
-
-@pytest.mark.parametrize("name", ["t5-small", "google/flan-t5-base"])
-def test_hub_ids_are_not(name):
-    assert not is_local_name(name)
 
 
 def test_the_saved_config_names_no_path_of_this_machine(checkpoint, tmp_path):

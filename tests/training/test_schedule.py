@@ -10,7 +10,7 @@ NAMES = ["cosine", "inverse_sqrt", "constant"]
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        # 4 warm-up steps of 12: cosine (1 + cos(pi * k / 8)) / 2 with k = step - 4; inverse_sqrt (4 / (step + 1)) ** 0.5
+        # 4 warm-up steps of 12: (1 + cos(pi * (step - 4) / 8)) / 2, and (4 / (step + 1)) ** 0.5
         ("cosine", {0: 0.25, 3: 1.0, 4: 1.0, 5: 0.96194, 8: 0.5, 11: 0.03806}),
         ("inverse_sqrt", {0: 0.25, 3: 1.0, 4: 0.89443, 5: 0.81650, 8: 0.66667, 11: 0.57735}),
         ("constant", {0: 0.25, 3: 1.0, 4: 1.0, 11: 1.0, 1000: 1.0}),

@@ -29,7 +29,7 @@ def denoising(num_tokens=1000, *, batch_size=4, seed=0):
 
 
 def raw_tokens(batch):
-    """Each row's tokens as they were before corruption, here ever-growing numbers: sort what is not special."""
+    """Each row's tokens as they were before corruption: the toy corpus counts up, so they are sorted."""
     both = np.concatenate([batch.input_ids, batch.labels], axis=1)
     return [sorted(int(token) for token in row if 1 < token < SENTINELS[0]) for row in both]
 
@@ -207,7 +207,7 @@ def test_an_error_is_raised_at_its_step():
 
     items = prefetch(make, range(5))
     assert [next(items), next(items)] == [0, 1]
-    with pytest.raises(TokenStoreError, match="^broken$"):
+    with pytest.raises(TokenStoreError, match=r"^broken$"):
         next(items)
 
 

@@ -1,0 +1,219 @@
+"""`t2t rank`, `t2t generate`, `t2t run` and `t2t eval` with an untrained toy model."""
+
+import json
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from t2t.inference import Text2Text
+
+ONE_SOURCE = "give either a row with --set COLUMN=TEXT or a file of rows with --input FILE"
+
+
+@pytest.fixture
+def mood(toy_tasks_dir):
+    return toy_tasks_dir / "mood" / "toy_mood.yaml"
+
+
+@pytest.fixture
+def rows_file(tmp_path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"text": f"My [tea] is {n}."}) + "\n" for n in range(3)))
+    return path
+
+
+def read_lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_rank_prints_one_json_document_of_the_prediction(t2t, toy_model_dir):
+    ended = t2t(
+        "rank", "Happy or sad?", "--choice", "happy", "--choice", "sad", "--model", toy_model_dir, "--json"
+    )
+    document = json.loads(ended.out)
+    expected = Text2Text.load(toy_model_dir).rank("Happy or sad?", ["happy", "sad"])
+    assert document["choices"] == ["happy", "sad"]
+    assert document["logprobs"] == pytest.approx(expected.logprobs)
+    assert document["length_norm"] == "sum"
+
+
+def test_rank_draws_the_likeliest_choice_first(t2t, toy_starter):
+    lines = t2t("rank 'Happy or sad?' --choice happy --choice sad --length-norm mean_token").out.splitlines()
+    best = Text2Text.load(toy_starter).rank("Happy or sad?", ["happy", "sad"], length_norm="mean_token")
+    rows = [line.split() for line in lines if line.strip().startswith(("happy", "sad"))]
+    assert [row[0] for row in rows] == sorted(best.choices, key=lambda choice: choice != best.text)
+    assert rows[0][1] == f"{max(best.probabilities):.3f}"
+    assert set(rows[0][2]) == {"█"}
+
+
+def test_rank_reads_standard_input(t2t, toy_starter, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", StringIO("Happy or sad?"))
+    assert json.loads(t2t("rank - --choice a --choice b --json").out)["source"] == "Happy or sad?"
+
+
+def test_generate_samples_by_its_seed(t2t, toy_starter):
+    line = "generate 'My tea' --max-new-tokens 8 --temperature 1.0 --json --seed "
+    first, again, other = (json.loads(t2t(line + seed).out)["text"] for seed in "112")
+    assert first == again != other
+
+
+def test_generate_prints_the_text_alone(t2t, toy_starter):
+    expected = Text2Text.load(toy_starter).generate("My tea", max_new_tokens=8).text
+    assert t2t("generate 'My tea' --max-new-tokens 8").out == expected + "\n"
+
+
+def test_an_option_out_of_range_is_an_error_of_the_library(t2t, toy_starter):
+    ended = t2t("generate text --temperature -1")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == (
+        "InferenceError: temperature is above 0, not -1.0\n  mend:  leave it out for greedy decoding\n"
+    )
+
+
+def test_run_asks_one_row_through_the_first_template(t2t, toy_starter, mood):
+    document = json.loads(t2t("run", mood, "--set", "text=I won = good.", "--json").out)
+    [prediction] = document["predictions"]
+    assert document["task"] == "toy_mood"
+    assert prediction["source"] == "I won = good. Is that happy or sad?"
+    assert prediction["template"] == "happy or sad"
+    assert prediction["text"] in prediction["choices"] == ["happy", "sad"]
+
+
+def test_run_asks_all_templates_with_demonstrations(t2t, toy_starter, mood):
+    out = t2t("run", mood, "--set", "text=We won.", "--template", "all", "--shots", "2").out
+    for name in ("happy or sad", "how do I feel", "good day"):
+        assert f"--- {name} ---\n" in out
+    assert out.count("My tea is cold.") + out.count("I found a shell.") + out.count("The sun came out.") == 6
+
+
+def test_run_takes_values_that_are_no_text_as_json(t2t, toy_starter, toy_tasks_dir):
+    task = toy_tasks_dir / "sums" / "toy_sums.yaml"
+    ended = t2t("run", task, "--set", "left:=2", "--set", "right:=0.5", "--json")
+    assert json.loads(ended.out)["predictions"][0]["source"] == "2 + 0.5 ="
+
+
+def test_run_writes_an_answer_for_every_row_and_template_in_order(
+    t2t, toy_starter, mood, rows_file, tmp_path
+):
+    output = tmp_path / "answers.jsonl"
+    output.write_text("of an earlier run")
+    ended = t2t("run", mood, "--input", rows_file, "--output", output, "--template", "all")
+    assert (ended.code, ended.out) == (0, f"{output}: 9 answers, 0 truncated\n")
+    lines = read_lines(output)
+    assert [(line["row"], line["template"]) for line in lines[:4]] == [
+        (0, "happy or sad"),
+        (0, "how do I feel"),
+        (0, "good day"),
+        (1, "happy or sad"),
+    ]
+    assert lines[3]["source"] == "My [tea] is 1. Is that happy or sad?"
+    assert list(tmp_path.glob("*.partial")) == []
+
+
+def test_run_tells_the_counts_as_json(t2t, toy_starter, mood, rows_file, tmp_path):
+    output = tmp_path / "answers.jsonl"
+    ended = t2t("run", mood, "--input", rows_file, "--output", output, "--json")
+    expected = {"task": "toy_mood", "output": str(output), "num_answers": 3, "num_truncated": 0}
+    assert json.loads(ended.out) == expected
+
+
+def test_run_prints_the_answers_of_a_file_without_output(t2t, toy_starter, mood, rows_file):
+    assert len(json.loads(t2t("run", mood, "--input", rows_file, "--json").out)["predictions"]) == 3
+
+
+def test_an_interrupted_run_keeps_what_it_has_beside_the_old_output(
+    t2t, toy_starter, mood, rows_file, tmp_path, monkeypatch
+):
+    output = tmp_path / "answers.jsonl"
+    output.write_text("of an earlier run")
+    ask = Text2Text.run
+
+    def stop_after_two(*arguments, **options):
+        answers = ask(*arguments, **options)
+        yield next(answers)
+        yield next(answers)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Text2Text, "run", stop_after_two)
+    ended = t2t("run", mood, "--input", rows_file, "--output", output)
+    assert ended.code == 130
+    assert ended.err == f"stopped: 2 answers are in {output}.partial\n"
+    assert output.read_text() == "of an earlier run"
+    assert len(read_lines(tmp_path / "answers.jsonl.partial")) == 2
+
+
+def test_a_corrupt_row_is_found_before_anything_is_asked(t2t, toy_starter, mood, rows_file, tmp_path):
+    rows_file.write_text(rows_file.read_text() + '{"text": \n')
+    ended = t2t("run", mood, "--input", rows_file, "--output", tmp_path / "answers.jsonl")
+    assert ended.code == 1
+    assert ended.err.startswith("CorruptRowError: ")
+    assert f"{rows_file}:4" in ended.err
+    assert sorted(path.name for path in tmp_path.glob("answers*")) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("", ONE_SOURCE),
+        ("--set a=1 --input rows.jsonl", ONE_SOURCE),
+        ("--set text", "--set takes COLUMN=TEXT or COLUMN:=JSON, not 'text'"),
+        ("--set a:=x", "--set a:=x: what follows := is no JSON: Expecting value: line 1 column 1 (char 0)"),
+        ("--set a=1 --output x.jsonl", "--output is for the rows of an --input file"),
+        ("--input rows.jsonl --output x.csv", "--output writes JSON lines: name it x.jsonl"),
+        ("--input rows.jsonl --output no/x.jsonl", "there is no folder no for --output"),
+    ],
+)
+def test_misuse_of_run_is_told_before_a_model_is_loaded(t2t, rows_file, monkeypatch, options, message):
+    monkeypatch.chdir(rows_file.parent)
+    ended = t2t(f"run toy_mood {options}")
+    assert ended.code == 2
+    assert " ".join(ended.err.split()).endswith(f"Error: Invalid value: {message}")
+
+
+def test_eval_prints_its_document_and_keeps_every_answer(t2t, toy_starter, mood, toy_data_root, tmp_path):
+    options = ["--shots", "0,2", "--seeds", "2", "--limit", "6", "--data-root", toy_data_root]
+    ended = t2t("eval", "--tasks", mood, *options, "--out", tmp_path / "results", "--json")
+    document = json.loads(ended.out)
+    assert document["model"] == "starter"
+    assert [(one["shots"], one["num_seeds"], one["majority"]) for one in document["summary"]] == [
+        (0, 1, 50),
+        (2, 2, 50),
+    ]
+    folder = Path(document["folder"])
+    assert folder.parent == tmp_path / "results"
+    assert len(read_lines(folder / "answers.jsonl")) == 3 * 6 * (1 + 2)
+    assert json.loads((folder / "evaluation.json").read_text())["results"] == document["results"]
+
+
+def test_eval_prints_a_table_and_where_the_answers_are(t2t, toy_starter, mood, toy_data_root, tmp_path):
+    options = ["--templates", "good day", "--split", "validation", "--data-root", toy_data_root]
+    out = t2t("eval", "--tasks", mood, *options, "--out", tmp_path / "results").out
+    assert "8 validation x 1 templates" in out
+    assert out.splitlines()[-1].startswith(f"every answer: {tmp_path / 'results' / 'starter-'}")
+
+
+def test_eval_without_data_names_the_places_and_leaves_nothing(t2t, toy_starter, mood, tmp_path):
+    ended = t2t("eval", "--tasks", mood, "--data-root", tmp_path / "none", "--out", tmp_path / "results")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith("MissingDataError: ")
+    assert list((tmp_path / "results").iterdir()) == []
+
+
+@pytest.mark.parametrize("options", ["--shots few", "--seeds 0", "--limit 0", "--length-norm max"])
+def test_misuse_of_eval_exits_with_2(t2t, options):
+    assert t2t(f"eval --tasks sst2 {options}").code == 2
+
+
+def test_a_checkpoint_that_lacks_a_file_is_an_error(t2t, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    ended = t2t("rank", "text", "--choice", "a", "--choice", "b", "--model", tmp_path)
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith(f"CheckpointError: {tmp_path} is not a whole checkpoint: it lacks ")
+
+
+def test_an_unknown_device_is_an_error(t2t, toy_starter):
+    ended = t2t("rank text --choice a --choice b --device abacus")
+    assert ended.code == 1
+    assert ended.err == 'ModelError: torch knows no device "abacus"\n  have:  auto, cpu, cuda, mps\n'

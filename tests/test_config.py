@@ -1,0 +1,191 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from t2t.config import FinetuneConfig, PretrainConfig, diff_configs, load_config
+from t2t.errors import ConfigError, Faults
+
+PRETRAIN = """\
+run_dir: runs/toy
+model:
+  preset: tiny
+  tokenizer: tokenizer
+data: {train: corpus}
+optim:
+  lr: 1e-2
+  betas: [0.9, 0.99]
+training: {num_steps: 100}
+"""
+
+
+@pytest.fixture
+def run_yaml(tmp_path: Path) -> Path:
+    path = tmp_path / "toy.yaml"
+    path.write_text(PRETRAIN)
+    return path
+
+
+def error_of(path: Path, *overrides: str) -> str:
+    with pytest.raises((ConfigError, Faults)) as caught:
+        load_config(PretrainConfig, path, overrides)
+    return str(caught.value)
+
+
+def test_the_command_line_wins_over_the_file_and_the_file_over_defaults(run_yaml):
+    config, origins = load_config(
+        PretrainConfig, run_yaml, ["optim.lr=2e-3", "training.compile=true", "run_dir=elsewhere"]
+    )
+    assert (config.optim.lr, config.optim.betas, config.optim.clip_norm) == (0.002, (0.9, 0.99), 1.0)
+    assert config.training.compile
+    assert config.run_dir == Path("elsewhere")
+    assert {key: origins[key] for key in ("optim.lr", "optim.betas", "optim.clip_norm", "data.train")} == {
+        "optim.lr": "command line",
+        "optim.betas": "toy.yaml:8",
+        "optim.clip_norm": "default",
+        "data.train": "toy.yaml:5",
+    }
+
+
+def test_every_value_has_an_origin(run_yaml):
+    config, origins = load_config(PretrainConfig, run_yaml)
+
+    def count(values):
+        return sum(count(value) if isinstance(value, dict) else 1 for value in values.values())
+
+    assert len(origins) == count(config.model_dump())
+
+
+def test_a_section_can_be_given_whole_on_the_command_line(run_yaml):
+    config, origins = load_config(PretrainConfig, run_yaml, ["schedule={name: constant, warmup_steps: 7}"])
+    assert (config.schedule.name, config.schedule.warmup_steps) == ("constant", 7)
+    assert origins["schedule.warmup_steps"] == "command line"
+
+
+def test_a_value_may_hold_an_equals_sign(run_yaml):
+    config, _ = load_config(PretrainConfig, run_yaml, ["model.tokenizer=a=b"])
+    assert config.model.tokenizer == "a=b"
+
+
+def test_all_faults_are_told_at_once_with_their_places(run_yaml):
+    run_yaml.write_text(PRETRAIN.replace("lr:", "learning_rte:").replace("100", "0"))
+    assert error_of(run_yaml, "optim.clip_nrm=1", "schedule.name=linear", "optim.betas=[0.9, x]") == (
+        "5 faults\n"
+        '"betas[1]" should be a number, not "x"\n'
+        "  where: command line, optim.betas[1]\n"
+        'unknown key: "learning_rte"\n'
+        f"  where: {run_yaml}:7, optim.learning_rte\n"
+        "  have:  betas, clip_norm, lr, name, weight_decay\n"
+        'unknown key: "clip_nrm"\n'
+        "  where: command line, optim.clip_nrm\n"
+        "  have:  betas, clip_norm, lr, name, weight_decay\n"
+        '  mend:  did you mean "clip_norm"?\n'
+        'unknown value for "name": "linear"\n'
+        "  where: command line, schedule.name\n"
+        "  have:  cosine, inverse_sqrt, constant\n"
+        '"num_steps" should be greater than or equal to 1, not 0\n'
+        f"  where: {run_yaml}:9, training.num_steps"
+    )
+
+
+@pytest.mark.parametrize("override", ["optim.lr", "=3", "optim..lr=1"])
+def test_what_is_no_override(run_yaml, override):
+    assert error_of(run_yaml, override) == (
+        f'not an override: "{override}"\n'
+        "  where: command line\n"
+        "  mend:  write key.subkey=value, as in optim.lr=0.01"
+    )
+
+
+def test_a_value_that_is_not_yaml(run_yaml):
+    assert error_of(run_yaml, "optim.betas=[0.9").startswith("YAML syntax: ")
+
+
+def test_an_override_of_a_missing_section_says_what_it_still_lacks(tmp_path):
+    path = tmp_path / "toy.yaml"
+    path.write_text(PRETRAIN.replace("training: {num_steps: 100}\n", ""))
+    assert error_of(path, "training.batch_size=4") == (
+        'missing key: "num_steps"\n  where: command line, training.num_steps\n  mend:  add "num_steps": steps'
+    )
+
+
+def test_an_empty_file_lacks_everything(tmp_path):
+    path = tmp_path / "toy.yaml"
+    path.write_text("")
+    assert "the file" in error_of(path, "optim.lr=1")
+
+
+@pytest.mark.parametrize(
+    ("override", "problem", "mend"),
+    [
+        (
+            "model.init_from=runs/other/model",
+            "init_from brings its own size and tokenizer",
+            "leave out preset and tokenizer",
+        ),
+        ("model={}", "no model to train", "give preset and tokenizer, or init_from"),
+    ],
+)
+def test_a_model_is_new_or_existing(run_yaml, override, problem, mend):
+    place = f"{run_yaml}:2, model" if override.startswith("model.") else "command line, model"
+    assert error_of(run_yaml, override) == f"{problem}\n  where: {place}\n  mend:  {mend}"
+
+
+def test_a_batch_is_cut_into_equal_parts(run_yaml):
+    assert error_of(run_yaml, "training.batch_size=6", "training.grad_accumulation=4") == (
+        f"batch_size 6 cannot be cut into 4 equal parts\n  where: {run_yaml}:9, training"
+    )
+
+
+def test_a_config_never_changes(run_yaml):
+    config, _ = load_config(PretrainConfig, run_yaml)
+    with pytest.raises(ValueError, match="frozen"):
+        config.optim.lr = 1.0
+
+
+def test_finetune_config(tmp_path):
+    path = tmp_path / "finetune.yaml"
+    path.write_text(
+        "run_dir: runs/toy\n"
+        "model: {init_from: model}\n"
+        "mixture:\n"
+        "  tasks: [sst2, rte]\n"
+        "  templates: {sst2: [good or bad]}\n"
+        "training: {num_steps: 10}\n"
+    )
+    config, origins = load_config(FinetuneConfig, path, ["mixture.rates={sst2: 1, rte: 2.5}"])
+    assert config.mixture.tasks == ("sst2", "rte")
+    assert config.mixture.templates == {"sst2": ("good or bad",)}
+    assert config.mixture.rates == {"sst2": 1.0, "rte": 2.5}
+    assert origins["mixture.rates"] == "command line"
+    assert origins["mixture.templates"] == "finetune.yaml:5"
+
+
+def test_a_dumped_config_loads_again(run_yaml, tmp_path):
+    config, _ = load_config(PretrainConfig, run_yaml)
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(json.dumps(config.model_dump(mode="json")))
+    assert load_config(PretrainConfig, copy)[0] == config
+
+
+def test_differences_by_dotted_key():
+    old = {"seed": 0, "optim": {"lr": 0.1, "name": "a"}, "gone": 1, "rates": {}}
+    new = {"seed": 0, "optim": {"lr": 0.2, "name": "a"}, "rates": {"rte": 1.0}}
+    assert diff_configs(old, new) == {
+        "optim.lr": (0.1, 0.2),
+        "gone": (1, None),
+        "rates": ({}, None),
+        "rates.rte": (None, 1.0),
+    }
+
+
+def test_every_field_says_what_it_is_in():
+    def check(model):
+        for name, field in model.model_fields.items():
+            if hasattr(field.annotation, "model_fields"):
+                check(field.annotation)
+            else:
+                assert field.description, f"{model.__name__}.{name}"
+
+    check(PretrainConfig)
+    check(FinetuneConfig)

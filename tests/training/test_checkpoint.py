@@ -1,0 +1,139 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from t2t.errors import CheckpointError
+from t2t.model import build_model
+from t2t.training.checkpoint import (
+    TrainerState,
+    newest_checkpoint,
+    optimizer_tensors,
+    read_trainer_state,
+    restore_optimizer,
+    write_checkpoint,
+)
+from t2t.training.loss import SummedLoss
+from t2t.training.optimizer import build_optimizer
+
+
+def trained(name: str, *, num_steps: int):
+    """A tiny model and its optimizer after some steps on fixed batches."""
+    torch.manual_seed(0)
+    model = SummedLoss(build_model("tiny", vocab_size=384, pad_id=0, eos_id=1))
+    optimizer = build_optimizer(model.parameters(), name=name, lr=0.02)
+    for step in range(num_steps):
+        train_one(model, optimizer, step)
+    return model, optimizer
+
+
+def train_one(model, optimizer, step):
+    generator = torch.Generator().manual_seed(step)
+    ids = torch.randint(3, 384, (2, 8), generator=generator)
+    model(ids, torch.ones_like(ids), ids).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+@pytest.fixture
+def write(tmp_path: Path, tokenizer):
+    model, optimizer = trained("adamw_rms", num_steps=1)
+
+    def write(step: int, *, keep: int = 2) -> Path:
+        return write_checkpoint(
+            tmp_path / "checkpoints",
+            TrainerState(step=step, loss_sum=0.1 + 0.2, num_target_tokens=7),
+            model=model.model,
+            tokenizer=tokenizer,
+            optimizer_tensors=optimizer_tensors(model, optimizer),
+            keep=keep,
+        )
+
+    return write
+
+
+@pytest.mark.parametrize("name", ["adamw_rms", "adafactor"])
+def test_a_restored_optimizer_goes_on_as_if_it_had_never_stopped(name, tmp_path):
+    model, optimizer = trained(name, num_steps=3)
+    save_file(optimizer_tensors(model, optimizer), tmp_path / "optimizer.safetensors")
+    weights = {key: weight.clone() for key, weight in model.state_dict().items()}
+    train_one(model, optimizer, 3)
+
+    resumed, resumed_optimizer = trained(name, num_steps=0)
+    resumed.load_state_dict(weights)
+    restore_optimizer(tmp_path, resumed, resumed_optimizer)
+    train_one(resumed, resumed_optimizer, 3)
+    for key, weight in model.state_dict().items():
+        assert torch.equal(resumed.state_dict()[key], weight), key
+
+
+def test_a_checkpoint_holds_no_pickle(write):
+    folder = write(5)
+    assert {path.name for path in folder.iterdir()} == {"model", "optimizer.safetensors", "trainer.json"}
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".json", ".safetensors"}
+
+
+def test_trainer_state_survives_exactly(write):
+    assert read_trainer_state(write(5)) == TrainerState(step=5, loss_sum=0.1 + 0.2, num_target_tokens=7)
+
+
+def test_only_the_newest_are_kept(write):
+    folders = [write(step) for step in (5, 10, 15)]
+    assert sorted(path.name for path in folders[0].parent.iterdir()) == ["step-00000010", "step-00000015"]
+    assert newest_checkpoint(folders[0].parent) == folders[2]
+
+
+def test_what_a_killed_process_left_is_neither_taken_nor_kept(write):
+    folder = write(5)
+    half_written, half_removed = (
+        folder.with_name(name) for name in (".step-00000010.new", ".step-00000001.old")
+    )
+    half_written.mkdir()
+    half_removed.mkdir()
+    assert newest_checkpoint(folder.parent) == folder
+    write(15)
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["step-00000005", "step-00000015"]
+
+
+def test_a_step_can_be_written_again(write):
+    write(5)
+    assert newest_checkpoint(write(5).parent).name == "step-00000005"
+
+
+def test_no_checkpoint(tmp_path):
+    assert newest_checkpoint(tmp_path / "checkpoints") is None
+
+
+def test_damaged_trainer_state(write):
+    path = write(5) / "trainer.json"
+    path.write_text(json.dumps({"format": 2}))
+    with pytest.raises(CheckpointError) as caught:
+        read_trainer_state(path.parent)
+    assert str(caught.value) == (
+        "the checkpoint is damaged: not of format 1\n"
+        f"  where: {path}\n"
+        "  mend:  remove that checkpoint folder; --resume then takes the one before it"
+    )
+
+
+def test_damaged_optimizer_state(write):
+    path = write(5) / "optimizer.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    model, optimizer = trained("adamw_rms", num_steps=0)
+    with pytest.raises(CheckpointError, match=r"^the checkpoint is damaged: "):
+        restore_optimizer(path.parent, model, optimizer)
+
+
+def test_state_of_another_optimizer(write):
+    folder = write(5)
+    model, optimizer = trained("adafactor", num_steps=0)
+    with pytest.raises(CheckpointError) as caught:
+        restore_optimizer(folder, model, optimizer)
+    first = min(key for key in load_file(folder / "optimizer.safetensors") if key.endswith("/exp_avg"))
+    assert str(caught.value) == (
+        "the optimizer's state belongs to another model or optimizer\n"
+        f"  where: {folder / 'optimizer.safetensors'}, {first.removesuffix('exp_avg')}RMS\n"
+        "  mend:  resume with the config of the run"
+    )

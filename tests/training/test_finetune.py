@@ -1,0 +1,97 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForSeq2SeqLM
+
+from t2t.data.mixture import Mixture
+from t2t.errors import HeldOutLeakError
+from t2t.model import load_model
+from t2t.training.finetune import finetune, set_dropout
+
+from .conftest import finetune_config, metrics_of
+from .test_pretrain import KillAt, Killed
+
+
+def test_the_model_loads_with_transformers_alone(finetune_values):
+    assert finetune(finetune_config(finetune_values)).step == 8
+    AutoModelForSeq2SeqLM.from_pretrained(Path(finetune_values["run_dir"]) / "model")
+
+
+def test_the_loss_falls_and_cut_examples_are_counted(finetune_values):
+    config = finetune_config(
+        finetune_values,
+        training={"num_steps": 40, "log_every": 10, "eval_every": 20},
+        lengths={"max_source_len": 20, "max_target_len": 16},
+    )
+    finetune(config)
+    lines = metrics_of(config.run_dir)
+    losses = [line["loss"] for line in lines if "loss" in line]
+    assert losses[-1] < 0.7 * losses[0]
+    assert [line["step"] for line in lines if "validation_loss" in line] == [20, 40]
+    assert 0 < lines[0]["truncated_sources"] < 1
+    assert lines[0]["truncated_targets"] == 0
+
+
+@pytest.mark.parametrize("killed_at", [2, 5])
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(finetune_values, tmp_path, killed_at):
+    # with dropout, demonstrations, and a window of 3 batches that the kill comes in the midst of
+    changes = {"mixture": {"shots": {"share": 0.5, "max": 2}}, "model": {"dropout_rate": 0.2}}
+    config = finetune_config(finetune_values, **changes)
+    with pytest.raises(Killed):
+        finetune(config, progress=KillAt(killed_at))
+    finetune(config, resume=True)
+    whole = finetune_config(finetune_values, run_dir=tmp_path / "whole", **changes)
+    finetune(whole)
+    assert metrics_of(config.run_dir) == metrics_of(whole.run_dir)
+
+
+def test_only_tasks_with_a_validation_split_validate(finetune_values, monkeypatch):
+    built = []
+
+    def note(tasks, *, split, **options):
+        built.append((split, [task.name for task in tasks], options["seed"], options["rates"]))
+        return build(tasks, split=split, **options)
+
+    build = Mixture.build
+    monkeypatch.setattr(Mixture, "build", note)
+    mixture = {"rates": {"toy_mood": 1.0, "toy_sums": 3.0}}
+    finetune(finetune_config(finetune_values, seed=7, mixture=mixture, training={"num_steps": 1}))
+    assert built == [
+        ("train", ["toy_mood", "toy_sums"], 7, {"toy_mood": 1.0, "toy_sums": 3.0}),
+        ("validation", ["toy_mood"], 0, {"toy_mood": 1.0}),
+    ]
+
+
+def test_without_validation_data_nothing_is_validated(finetune_values):
+    tasks = finetune_values["mixture"]["tasks"][1:]  # toy_sums has train rows only
+    finetune(finetune_config(finetune_values, mixture={"tasks": tasks}))
+    assert not [line for line in metrics_of(finetune_values["run_dir"]) if "validation_loss" in line]
+
+
+def test_a_held_out_cluster_is_refused_before_anything_is_written(finetune_values):
+    config = finetune_config(finetune_values, mixture={"held_out": ["mood"]})
+    with pytest.raises(HeldOutLeakError):
+        finetune(config)
+    assert not config.run_dir.exists()
+
+
+def test_dropout_is_set_everywhere(finetune_values):
+    model = load_model(finetune_values["model"]["init_from"], device="cpu").model.train()
+    ids = torch.randint(3, 384, (2, 9))
+    set_dropout(model, 0.0)
+    with torch.no_grad():
+        assert torch.equal(model(ids, labels=ids).logits, model(ids, labels=ids).logits)
+    set_dropout(model, 0.3)
+    rates = {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)}
+    assert rates == {0.3}
+    assert model.config.dropout_rate == 0.3
+
+
+def test_run_json_names_every_value(finetune_values):
+    config = finetune_config(finetune_values, training={"num_steps": 1})
+    finetune(config, origins={"seed": "default"})
+    facts = json.loads((config.run_dir / "run.json").read_text())
+    assert facts["config"]["mixture"]["cap"] is None
+    assert facts["origins"] == {"seed": "default"}

@@ -1,0 +1,106 @@
+import json
+
+import pytest
+
+from t2t.errors import Faults, TrainingError
+from t2t.training.run_folder import RunFolder, open_run
+
+from .conftest import pretrain_config
+
+
+@pytest.fixture
+def begun(pretrain_values):
+    """A run that was begun, with its metrics up to step 6."""
+    config = pretrain_config(pretrain_values)
+    folder = open_run(config.run_dir, config, resume=False)
+    folder.begin(config, {"seed": "default"}, step=0)
+    for step in (2, 4, 4, 6):
+        folder.append_metrics({"step": step, "loss": 1.5})
+    return folder
+
+
+def test_run_json_holds_config_origins_and_versions(begun, pretrain_values):
+    facts = json.loads(begun.facts.read_text())
+    assert facts["kind"] == "PretrainConfig"
+    assert facts["config"] == pretrain_config(pretrain_values).model_dump(mode="json")
+    assert facts["origins"] == {"seed": "default"}
+    assert set(facts["versions"]) == {"python", "torch", "transformers", "accelerate", "tokenizers"}
+
+
+def test_opening_writes_nothing(pretrain_values, tmp_path):
+    config = pretrain_config(pretrain_values)
+    open_run(config.run_dir, config, resume=False)
+    assert not config.run_dir.exists()
+
+
+def test_a_new_run_refuses_a_folder_with_something_in_it(begun, pretrain_values):
+    config = pretrain_config(pretrain_values)
+    with pytest.raises(TrainingError) as caught:
+        open_run(config.run_dir, config, resume=False)
+    assert str(caught.value) == (
+        "the run folder is not empty\n"
+        f"  where: {config.run_dir}\n"
+        "  mend:  go on with that run with --resume, name another run_dir, or remove the folder"
+    )
+
+
+def test_there_must_be_a_run_to_resume(pretrain_values):
+    config = pretrain_config(pretrain_values)
+    with pytest.raises(TrainingError) as caught:
+        open_run(config.run_dir, config, resume=True)
+    assert str(caught.value) == (
+        "there is no run to resume: run.json is missing or damaged\n"
+        f"  where: {config.run_dir}\n"
+        "  mend:  start it without --resume, or check run_dir"
+    )
+
+
+def test_resuming_drops_later_metrics_and_a_line_cut_short(begun, pretrain_values):
+    with begun.metrics.open("a") as stream:
+        stream.write('{"step": 3, "lo')
+    begun.begin(pretrain_config(pretrain_values), {}, step=4)
+    assert [json.loads(line)["step"] for line in begun.metrics.read_text().splitlines()] == [2, 4, 4]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"training": {"num_steps": 20, "log_every": 5, "dtype": "bfloat16", "keep_checkpoints": 1}},
+        {"optim": {"lr": 0.001, "clip_norm": 2.0}, "schedule": {"name": "constant"}},
+    ],
+)
+def test_lengths_and_rates_may_change_on_the_way(begun, pretrain_values, changes):
+    config = pretrain_config(pretrain_values, **changes)
+    assert open_run(config.run_dir, config, resume=True) == RunFolder(config.run_dir)
+
+
+def test_what_makes_data_or_model_may_not(begun, pretrain_values):
+    config = pretrain_config(pretrain_values, seed=1, training={"batch_size": 8}, optim={"name": "adafactor"})
+    with pytest.raises(Faults) as caught:
+        open_run(config.run_dir, config, resume=True)
+    mend = "put the value back, or start a new run: it makes the data or the model another"
+    assert str(caught.value) == (
+        "3 faults\n"
+        "the run began with seed 0 and cannot go on with 1\n"
+        f"  where: {begun.facts}, config.seed\n"
+        f"  mend:  {mend}\n"
+        'the run began with optim.name "adamw_rms" and cannot go on with "adafactor"\n'
+        f"  where: {begun.facts}, config.optim.name\n"
+        f"  mend:  {mend}\n"
+        "the run began with training.batch_size 4 and cannot go on with 8\n"
+        f"  where: {begun.facts}, config.training.batch_size\n"
+        f"  mend:  {mend}"
+    )
+
+
+def test_a_run_of_another_kind(begun, pretrain_values):
+    facts = json.loads(begun.facts.read_text())
+    begun.facts.write_text(json.dumps({**facts, "kind": "FinetuneConfig"}))
+    config = pretrain_config(pretrain_values)
+    with pytest.raises(TrainingError) as caught:
+        open_run(config.run_dir, config, resume=True)
+    assert str(caught.value) == (
+        "the run in this folder has a FinetuneConfig, not a PretrainConfig\n"
+        f"  where: {begun.facts}\n"
+        "  mend:  resume it with the command that began it, or name another run_dir"
+    )
