@@ -16,9 +16,7 @@ from .prompt_tab import build_prompt_tab
 from .task_tab import build_task_tab
 from .theme import STYLE, build_theme
 
-FOOTER = (
-    f"t2t {t2t.__version__} · what you type stays between your browser and the machine that runs this page"
-)
+FOOTER = f"t2t {t2t.__version__} · what you type stays on the machine that runs this page"
 
 
 def launch(

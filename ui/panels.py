@@ -146,8 +146,8 @@ def _expected(answer: TaskAnswer) -> str:
 
 def _truncation(num_tokens: int) -> str:
     return (
-        f'<p class="t2t-cut"><strong>The end was cut off.</strong> The text is longer than this model reads; '
-        f"the answer rests on its first {num_tokens:,} tokens. A shorter text or fewer demonstrations help.</p>"
+        f'<p class="t2t-cut"><strong>The end was cut off.</strong> The text is longer than this model reads: '
+        f"it saw {num_tokens:,} tokens. Shorten the text, or take fewer demonstrations.</p>"
     )
 
 

@@ -52,16 +52,15 @@ def toy_tokenizer(family: str) -> PreTrainedTokenizerBase:
 
 
 def toy_model(family: str) -> PreTrainedModel:
-    torch.manual_seed(0)
+    torch.manual_seed(4)  # chosen so that each family writes different answers to different sources
     ids = {"vocab_size": VOCAB_SIZE, "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2}
-    if family == "bart":  # initial scales are chosen so that answers differ clearly
+    if family == "bart":  # 0.3: with the usual 0.02, all answers of so small a model are alike
         config = BartConfig(**BART_SIZES, **ids, init_std=0.3, decoder_start_token_id=1)
         return BartForConditionalGeneration(config).eval()
     if family == "mbart":
         config = MBartConfig(**BART_SIZES, **ids, init_std=0.3, decoder_start_token_id=4)
         return MBartForConditionalGeneration(config).eval()
-    scale = {"t5": 2.0, "mt5": 1.0}[family]
-    options = {**T5_SIZES, **ids, "initializer_factor": scale, "decoder_start_token_id": 0}
+    options = {**T5_SIZES, **ids, "decoder_start_token_id": 0}
     if family == "t5":
         return T5ForConditionalGeneration(T5Config(**options)).eval()
     return MT5ForConditionalGeneration(MT5Config(**options)).eval()

@@ -21,11 +21,14 @@ expect = playwright_api.expect
 
 pytestmark = [
     pytest.mark.browser,
-    # Gradio's queue sets an option that pandas 3 is about to drop.
+    # Gradio's queue counts its events with two habits that pandas 3 is about to drop.
     pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated:DeprecationWarning"),
+    # It also forgets the socket with which it has found a port taken.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
 ]
 
-PATIENCE = 60_000  # milliseconds; a page that answers in one second may share its processor with other tests
+PATIENCE = 30_000  # milliseconds; a page that answers in one second may share its processor with other tests
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
@@ -302,7 +305,7 @@ def test_all_templates_are_compared_in_a_table(task_page):
 def test_an_undefined_column_becomes_a_message(page):
     open_task(page, "misspelt")
     expect(page.get_by_role("alert")).to_contain_text('reads a column that the dataset lacks: "nmae"')
-    expect(page.get_by_role("alert")).to_contain_text('did you mean "name"?')
+    expect(page.get_by_role("alert")).to_contain_text('Did you mean "name"?')
 
 
 def test_visitors_do_not_see_each_other(open_page):

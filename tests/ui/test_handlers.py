@@ -211,7 +211,7 @@ def test_many_choices_are_folded_after_the_likeliest(ui):
     assert shown.count("<li") == 12
     assert "4 more choices, 5.0 % together" in folded  # (0 + 1 + 2 + 3) / 120
     assert "The end was cut off." in shown
-    assert "first 9 tokens" in shown
+    assert "it saw 9 tokens" in shown
 
 
 def test_every_example_can_be_answered(ui, tiny_model):
