@@ -4,6 +4,7 @@ Nothing of a visitor lives here: texts and settings are in the browser, the chos
 the session (`gr.State`). All visitors share the model, which answers one of them at a time.
 """
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def serve(
     Raises: T2TError if the port is taken.
     """
     try:
+        _check_address(host, port)
         _, url, _ = blocks.launch(
             server_name=host,
             server_port=port,
@@ -83,6 +85,12 @@ def serve(
             f"the page cannot be served at {host}:{port}: {error}", mend="choose another address or port"
         ) from error
     return url
+
+
+def _check_address(host: str, port: int) -> None:
+    """Raises: OSError if nobody can listen there. Gradio would say so too, but leave a socket open."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    socket.create_server((host.strip("[]"), port), family=family).close()
 
 
 def build_app(model: t2t.Text2Text, *, task_folders: handlers.Folders = ()) -> gr.Blocks:

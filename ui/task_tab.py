@@ -34,7 +34,7 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
             with gr.Column(elem_id="task-fields"):
-                boxes = [gr.Textbox(visible=False, max_lines=12) for _ in range(NUM_BOXES)]
+                boxes = [gr.Textbox(visible=False, lines=2, max_lines=12) for _ in range(NUM_BOXES)]
             another = gr.Button("Another sample row", elem_id="task-another")
             shots = gr.Slider(
                 0,
@@ -101,7 +101,7 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
 
     def reopen(chosen: Choice | None, shots_chosen: Shots) -> dict[Any, Any]:
         if chosen is None:
-            return {}
+            return gr.skip()
         try:
             return open_row(handlers.read_task(chosen.task, folders), chosen, shots_chosen)
         except t2t.T2TError as error:
@@ -113,13 +113,17 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
         names = handlers.row_fields(file, chosen)
         return handlers.make_query(file, chosen, dict(zip(names, texts, strict=False)))
 
-    def on_edit(chosen: Choice | None, number: int, seed_value: int | None, *texts: str) -> dict[Any, Any]:
+    def on_edit(
+        chosen: Choice | None, number: int, seed_value: int | None, shown: str, *texts: str
+    ) -> dict[Any, Any]:
         if chosen is None:
-            return {}
+            return gr.skip()
         try:
-            return preview(typed_query(chosen, texts), _shots(number, seed_value))
+            updates = preview(typed_query(chosen, texts), _shots(number, seed_value))
         except t2t.T2TError as error:
             return failed(error)
+        # Boxes that were filled by `open_row` report a change as well: an answer given since then stays.
+        return gr.skip() if updates[source] == shown else updates
 
     def ask(values: Sequence[Any], *, all_templates: bool) -> list[handlers.TaskAnswer]:
         chosen, number, seed_value, length_norm, max_new_tokens, temperature, *texts = values
@@ -144,8 +148,9 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
     gr.on([blocks.load, task.input], on_task, task, opened, **INSTANT_EVENT)
     template.input(on_template, [*place, template], opened, **INSTANT_EVENT)
     another.click(on_another, place, opened, **INSTANT_EVENT)
-    edits = [each.input for each in (*boxes, shots, seed)]
-    gr.on(edits, on_edit, [*place, *boxes], [source, result], **INSTANT_EVENT)
+    # `change`, because Gradio's `input` comes with key presses only: it misses pasting and deleting.
+    for each in (*boxes, shots, seed):
+        each.change(on_edit, [*place, source, *boxes], [source, result], **INSTANT_EVENT)
     question = [*place, *settings, *boxes]
     gr.on([answer.click, *(box.submit for box in boxes)], on_answer, question, result, **MODEL_EVENT)
     compare.click(on_compare, question, result, **MODEL_EVENT)

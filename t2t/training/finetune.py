@@ -15,8 +15,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from t2t.config import FinetuneConfig, MixtureConfig
 from t2t.data.mixture import Mixture
 from t2t.data.task import Task
+from t2t.errors import MixtureError, did_you_mean, raise_faults
 from t2t.evaluation.training_record import TrainingRecord
 from t2t.model import load_model
+from t2t.templates.library import find_task_files
 from t2t.training.batches import MixtureBatches
 from t2t.training.loop import Metrics, Outcome, Progress
 from t2t.training.run import Data, train_model
@@ -40,6 +42,8 @@ def finetune(
     Raises: HeldOutLeakError if a held-out task is in the mixture; TrainingError if the run cannot start;
         NonFiniteLossError.
     """
+    tasks = [Task.load(name, data_root=config.mixture.data_root) for name in config.mixture.tasks]
+    check_held_out_names(config.mixture.held_out, tasks)
 
     def load(checkpoint: Path | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         source = config.model.init_from if checkpoint is None else checkpoint / "model"
@@ -49,7 +53,6 @@ def finetune(
         return loaded.model, loaded.tokenizer
 
     def build_data(tokenizer: PreTrainedTokenizerBase) -> Data:
-        tasks = [Task.load(name, data_root=config.mixture.data_root) for name in config.mixture.tasks]
         mixture = build_mixture(tasks, config.mixture, split="train", seed=config.seed)
         train = build_batches(mixture, tokenizer, config, seed=config.seed)
         validated = [task for task in tasks if "validation" in task.splits()]
@@ -72,7 +75,26 @@ def finetune(
         progress=progress,
         load=load,
         build_data=build_data,
-        record=TrainingRecord(seen_before | set(config.mixture.tasks), frozenset(config.mixture.held_out)),
+        record=TrainingRecord(
+            seen_before | {task.name for task in tasks}, frozenset(config.mixture.held_out)
+        ),
+    )
+
+
+def check_held_out_names(names: Sequence[str], tasks: Sequence[Task]) -> None:
+    """Raises: MixtureError for a name that is no task or cluster: a misspelt one would hold nothing out."""
+    files = find_task_files()
+    known = {*files, *(path.parent.name for path in files.values())}
+    known.update(name for task in tasks for name in (task.name, task.cluster))
+    raise_faults(
+        [
+            MixtureError(
+                f'held_out names "{name}", which is neither a task nor a cluster',
+                mend=did_you_mean(name, known) or "see t2t tasks for the names",
+            )
+            for name in names
+            if name not in known
+        ]
     )
 
 

@@ -6,7 +6,7 @@ import torch
 from transformers import AutoModelForSeq2SeqLM
 
 from t2t.data.mixture import Mixture
-from t2t.errors import HeldOutLeakError
+from t2t.errors import HeldOutLeakError, MixtureError
 from t2t.model import load_model
 from t2t.training.finetune import finetune, set_dropout
 
@@ -75,6 +75,15 @@ def test_a_held_out_cluster_is_refused_before_anything_is_written(finetune_value
     with pytest.raises(HeldOutLeakError):
         finetune(config)
     assert not config.run_dir.exists()
+
+
+def test_a_misspelt_held_out_name_is_refused(finetune_values):
+    with pytest.raises(MixtureError) as raised:
+        finetune(finetune_config(finetune_values, mixture={"held_out": ["coreference_wds"]}))
+    assert str(raised.value) == (
+        'held_out names "coreference_wds", which is neither a task nor a cluster\n'
+        '  mend:  did you mean "coreference_wsd"?'
+    )
 
 
 def test_dropout_is_set_everywhere(finetune_values):

@@ -180,7 +180,7 @@ def test_two_processes_give_the_curve_of_one(pretrain_values, tmp_path):
         "-m",
         "torch.distributed.run",
         "--nproc-per-node=2",
-        "--master-port=0",
+        "--standalone",
         "--no-python",
     ]
     program = command(run_yaml, f"run_dir={tmp_path / 'two'}")

@@ -24,8 +24,6 @@ pytestmark = [
     # Gradio's queue counts its events with two habits that pandas 3 is about to drop.
     pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:The copy keyword is deprecated:DeprecationWarning"),
-    # It also forgets the socket with which it has found a port taken.
-    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
 ]
 
 PATIENCE = 30_000  # milliseconds; a page that answers in one second may share its processor with other tests
@@ -290,9 +288,20 @@ def test_typing_shows_in_the_source_and_drops_the_label(task_page):
     expect(field).to_have_value("The sun shines.")
     field.fill("It pours.")
     expect(source_of(task_page)).to_have_value("It pours. Is that nice or nasty?")
+    field.press("Backspace")
+    expect(source_of(task_page)).to_have_value("It pours Is that nice or nasty?")
     field.press("Shift+Enter")
     expect(task_page.locator("#task-result .t2t-bar")).to_have_count(2)
     expect(task_page.locator("#task-result .t2t-label")).to_have_count(0)
+
+
+def test_a_changed_question_takes_its_old_answer_away(task_page):
+    expect(source_of(task_page)).to_have_value("The sun shines. Is that nice or nasty?")
+    task_page.locator("#task-answer").click()
+    expect(task_page.locator("#task-result .t2t-bar")).to_have_count(2)
+    task_page.locator("#task-another").click()
+    expect(source_of(task_page)).to_have_value("Hail all day. Is that nice or nasty?")
+    expect(task_page.locator("#task-result")).to_have_text("The answer appears here.")
 
 
 def test_all_templates_are_compared_in_a_table(task_page):
