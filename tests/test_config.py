@@ -73,9 +73,6 @@ def test_all_faults_are_told_at_once_with_their_places(run_yaml):
         "5 faults\n"
         '"betas[1]" should be a number, not "x"\n'
         "  where: command line, optim.betas[1]\n"
-        'unknown key: "learning_rte"\n'
-        f"  where: {run_yaml}:7, optim.learning_rte\n"
-        "  have:  betas, clip_norm, lr, name, weight_decay\n"
         'unknown key: "clip_nrm"\n'
         "  where: command line, optim.clip_nrm\n"
         "  have:  betas, clip_norm, lr, name, weight_decay\n"
@@ -83,6 +80,9 @@ def test_all_faults_are_told_at_once_with_their_places(run_yaml):
         'unknown value for "name": "linear"\n'
         "  where: command line, schedule.name\n"
         "  have:  cosine, inverse_sqrt, constant\n"
+        'unknown key: "learning_rte"\n'
+        f"  where: {run_yaml}:7, optim.learning_rte\n"
+        "  have:  betas, clip_norm, lr, name, weight_decay\n"
         '"num_steps" should be greater than or equal to 1, not 0\n'
         f"  where: {run_yaml}:9, training.num_steps"
     )
@@ -166,6 +166,13 @@ def test_a_dumped_config_loads_again(run_yaml, tmp_path):
     copy = tmp_path / "copy.yaml"
     copy.write_text(json.dumps(config.model_dump(mode="json")))
     assert load_config(PretrainConfig, copy)[0] == config
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("starter_pretrain", PretrainConfig), ("starter_finetune", FinetuneConfig)]
+)
+def test_the_configs_of_the_starter_load(name, kind):
+    load_config(kind, Path(__file__).parent.parent / "scripts" / f"{name}.yaml")
 
 
 def test_differences_by_dotted_key():

@@ -14,7 +14,7 @@ import t2t
 
 from . import handlers, panels
 from .prompt_tab import build_prompt_tab
-from .task_tab import build_task_tab
+from .task_tab import REPORT_EVERY_EDIT, build_task_tab
 from .theme import STYLE, build_theme
 
 FOOTER = f"t2t {t2t.__version__} · what you type stays on the machine that runs this page"
@@ -41,9 +41,12 @@ def launch(
     """
     blocks = build_app(t2t.load(model, device=device, dtype=dtype))
     url = serve(blocks, host=host, port=port, auth=auth, quiet=on_ready is not None)
-    if on_ready is not None:
-        on_ready(url)
-    blocks.block_thread()
+    try:
+        if on_ready is not None:
+            on_ready(url)
+        blocks.block_thread()
+    finally:
+        blocks.close(verbose=False)
 
 
 def serve(
@@ -70,6 +73,7 @@ def serve(
             inline=False,
             theme=build_theme(),
             css_paths=STYLE,
+            js=REPORT_EVERY_EDIT,
             footer_links=[],
             # Off, whatever the environment says: tunnels, other processes, records of what visitors asked.
             share=False,

@@ -121,8 +121,13 @@ def answer_prompt(model: t2t.Text2Text, prompt: str, choices: str, settings: Set
 
 
 def list_tasks(folders: Folders) -> list[tuple[str, str]]:
-    """Pairs ("nli / rte", "rte"), by cluster: a task's folder names it, so no file is opened."""
+    """Pairs ("nli / rte", "rte"), by cluster: a task's folder names it, so no file is opened.
+
+    Raises: T2TError if there are none.
+    """
     files = t2t.find_task_files(*folders)
+    if not files:
+        raise t2t.T2TError(f"no task files under {', '.join(map(str, folders))}", mend="name another folder")
     return sorted((f"{path.parent.name} / {name}", name) for name, path in files.items())
 
 

@@ -22,6 +22,14 @@ from .parts import INSTANT_EVENT, MODEL_EVENT, or_mistake, settings_components
 # templates read four columns at most.
 NUM_BOXES = 12
 
+# Gradio's `input` comes when a key is pressed in a text box, and so misses pasting and deleting: this runs in
+# the browser and makes a key press of every edit. (Its `change` is no way out. It comes also when the program
+# fills the boxes, one after another, with rows that are half old and half new.)
+REPORT_EVERY_EDIT = """() => document.addEventListener("input", (event) => {
+    if (event.target.matches("#task-fields textarea"))
+        event.target.dispatchEvent(new KeyboardEvent("keypress", {bubbles: true}));
+})"""
+
 
 def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Folders) -> None:
     """Lay out the tab and wire it to the model."""
@@ -122,8 +130,9 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
             updates = preview(typed_query(chosen, texts), _shots(number, seed_value))
         except t2t.T2TError as error:
             return failed(error)
-        # Boxes that were filled by `open_row` report a change as well: an answer given since then stays.
-        return gr.skip() if updates[source] == shown else updates
+        if updates[source] == shown:  # Shift + Enter is a key press too: its answer may be there already
+            del updates[result]
+        return updates
 
     def ask(values: Sequence[Any], *, all_templates: bool) -> list[handlers.TaskAnswer]:
         chosen, number, seed_value, length_norm, max_new_tokens, temperature, *texts = values
@@ -148,9 +157,9 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
     gr.on([blocks.load, task.input], on_task, task, opened, **INSTANT_EVENT)
     template.input(on_template, [*place, template], opened, **INSTANT_EVENT)
     another.click(on_another, place, opened, **INSTANT_EVENT)
-    # `change`, because Gradio's `input` comes with key presses only: it misses pasting and deleting.
-    for each in (*boxes, shots, seed):
-        each.change(on_edit, [*place, source, *boxes], [source, result], **INSTANT_EVENT)
+    edits = [shots.input, seed.change, *(box.input for box in boxes)]
+    shown = [*place, source, *boxes]
+    gr.on(edits, on_edit, shown, [source, result], trigger_mode="always_last", **INSTANT_EVENT)
     question = [*place, *settings, *boxes]
     gr.on([answer.click, *(box.submit for box in boxes)], on_answer, question, result, **MODEL_EVENT)
     compare.click(on_compare, question, result, **MODEL_EVENT)

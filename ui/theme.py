@@ -24,6 +24,8 @@ def build_theme() -> gr.themes.Base:
     )
     return theme.set(
         body_background_fill="*neutral_50",
+        body_text_color_subdued="*neutral_500",  # Gradio's own grey is too pale to read on white
+        block_info_text_color="*neutral_500",
         block_shadow="none",
         block_border_width="1px",
         button_primary_background_fill="*primary_600",

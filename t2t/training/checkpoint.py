@@ -36,7 +36,7 @@ from t2t.tokens.batches import Batch
 FORMAT = 1
 
 # Every process gets and gives whole tensors by name, however the optimizer's own are sharded.
-_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+_WHOLE = StateDictOptions(full_state_dict=True)
 
 
 @dataclass
@@ -135,7 +135,7 @@ def optimizer_tensors(model: torch.nn.Module, optimizer: torch.optim.Optimizer) 
     """The optimizer's state as named tensors: "model.shared.weight/exp_avg". Every process must call it."""
     state: Any = get_optimizer_state_dict(model, optimizer, options=_WHOLE)["state"]
     return {
-        f"{name}/{key}": torch.as_tensor(value).contiguous()
+        f"{name}/{key}": torch.as_tensor(value).cpu().contiguous()
         for name, values in state.items()
         for key, value in values.items()
     }

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedType
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from t2t.config import FinetuneConfig, PretrainConfig, TrainingConfig
@@ -102,13 +102,21 @@ def build_accelerator(training: TrainingConfig) -> Accelerator:
     on_cpu = training.device == "cpu" or not torch.accelerator.is_available()
     use_bfloat16 = training.dtype == "bfloat16" or (training.dtype == "auto" and _has_fast_bfloat16(on_cpu))
     try:
-        return Accelerator(cpu=training.device == "cpu", mixed_precision="bf16" if use_bfloat16 else "no")
+        accelerator = Accelerator(
+            cpu=training.device == "cpu", mixed_precision="bf16" if use_bfloat16 else "no"
+        )
     except ValueError as error:  # Accelerate keeps one set-up per process
         raise TrainingError(
             "this process has trained with another device or dtype before",
             where=Location(field="training"),
             mend="start a new process, or keep training.device and training.dtype",
         ) from error
+    if accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        raise TrainingError(
+            f"{accelerator.distributed_type.value} shards the weights, and checkpoints need them whole",
+            mend="launch it without sharding: every process then holds the whole model (DDP)",
+        )
+    return accelerator
 
 
 def publish_model(folder: RunFolder, step: int, record: TrainingRecord) -> None:

@@ -171,20 +171,20 @@ def test_kill_9_at_random_moments_leaves_the_curve_of_an_uninterrupted_run(pretr
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_curve_of_one(pretrain_values, tmp_path):
+def test_two_processes_go_on_where_one_stopped(pretrain_values, tmp_path):
+    values = {**pretrain_values, "schedule": {"name": "constant", "warmup_steps": 2}}
+    pretrain(pretrain_config(values, training={"num_steps": 4}))
     run_yaml = tmp_path / "run.yaml"
-    run_yaml.write_text(json.dumps(pretrain_values))
+    run_yaml.write_text(json.dumps(values))
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    launch = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node=2",
-        "--standalone",
-        "--no-python",
-    ]
-    program = command(run_yaml, f"run_dir={tmp_path / 'two'}")
-    subprocess.run([*launch, *program], check=True, env=environment, capture_output=True)
-    pretrain(pretrain_config(pretrain_values))
-    for one, two in zip(metrics_of(pretrain_values["run_dir"]), metrics_of(tmp_path / "two"), strict=True):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
+    subprocess.run(
+        [*launcher, "--no-python", *command(run_yaml, "--resume")],
+        check=True,
+        env=environment,
+        capture_output=True,
+    )
+    pretrain(pretrain_config(values, run_dir=tmp_path / "whole"))
+    lines = zip(metrics_of(tmp_path / "whole"), metrics_of(values["run_dir"]), strict=True)
+    for one, two in lines:
         assert two == pytest.approx(one, rel=1e-4)

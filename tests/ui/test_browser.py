@@ -10,13 +10,16 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from importlib import import_module
 from urllib.parse import urlsplit
 
 import pytest
 
 import t2t
+from t2t.model import save_model
 
-playwright_api = pytest.importorskip("playwright.sync_api")
+IS_REQUIRED = os.environ.get("T2T_REQUIRE_BROWSER") == "1"
+playwright_api = (import_module if IS_REQUIRED else pytest.importorskip)("playwright.sync_api")
 expect = playwright_api.expect
 
 pytestmark = [
@@ -110,7 +113,7 @@ def browser():
     path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
     if path is None:
         reason = f"no Chromium on the PATH (looked for {', '.join(CHROMIUM_NAMES)})"
-        if os.environ.get("T2T_REQUIRE_BROWSER") == "1":
+        if IS_REQUIRED:
             pytest.fail(reason)
         pytest.skip(reason)
     with playwright_api.sync_playwright() as playwright:
@@ -328,11 +331,15 @@ def test_visitors_do_not_see_each_other(open_page):
     expect(source_of(other)).to_have_value("Hail all day. Is that nice or nasty?")
 
 
-@pytest.mark.parametrize("tab", ["Free prompt", "Task"])
-def test_a_narrow_window_needs_no_sideways_scrolling(open_page, tab):
+def test_a_narrow_window_needs_no_sideways_scrolling(open_page):
     page = open_page(width=420, height=900)
-    page.get_by_role("tab", name=tab).click()
-    expect(page.locator("#task-source" if tab == "Task" else "#prompt-text")).to_be_visible()
+    ask(page, "Is that happy or sad?", "happy\nsad")
+    expect(page.locator("#prompt-result .t2t-bar")).to_have_count(2)
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 420
+    open_task(page, "weather")
+    expect(source_of(page)).to_have_value(re.compile("^The sun shines"))
+    page.locator("#task-compare").click()
+    expect(page.locator("#task-result tbody tr")).to_have_count(2)
     assert page.evaluate("document.scrollingElement.scrollWidth") <= 420
 
 
@@ -358,3 +365,20 @@ def test_a_password_keeps_strangers_out(ui, tiny_model, toy_tasks_dir):
     caught.value.close()
     blocks.close(verbose=False)
     assert caught.value.code == 401
+
+
+def test_launch_loads_a_model_by_name_and_says_where_the_page_is(ui, tiny_model, tmp_path):
+    class Ready(Exception):
+        """Ends a launch that would go on until Ctrl-C."""
+
+    def on_ready(url: str) -> None:
+        with urllib.request.urlopen(url) as response:
+            raise Ready(response.status, url)
+
+    save_model(tiny_model.model, tiny_model.tokenizer, tmp_path / "model")
+    port = free_port()
+    with pytest.raises(Ready) as caught:
+        ui.app.launch(model=tmp_path / "model", device="cpu", port=port, on_ready=on_ready)
+    assert caught.value.args == (200, f"http://127.0.0.1:{port}/")
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/")

@@ -69,6 +69,12 @@ def test_tasks_are_listed_by_cluster(handlers, toy_tasks_dir):
     ]
 
 
+def test_a_folder_without_tasks_is_a_mistake(handlers, tmp_path):
+    assert failure(handlers.list_tasks, (tmp_path,)) == (
+        f"no task files under {tmp_path}\n  mend:  name another folder"
+    )
+
+
 def test_a_task_that_vanished_is_a_mistake(handlers, toy_tasks_dir):
     assert failure(handlers.read_task, "gone", (toy_tasks_dir,)) == (
         'there is no task "gone" any more\n  mend:  reload the page'
