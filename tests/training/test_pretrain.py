@@ -66,28 +66,29 @@ def test_metrics_say_how_it_went(pretrain_values):
 
 
 def test_the_loss_falls(pretrain_values):
-    pretrain(pretrain_config(pretrain_values, training={"num_steps": 60, "log_every": 10, "eval_every": 30}))
+    pretrain(pretrain_config(pretrain_values, training={"num_steps": 30, "log_every": 5, "eval_every": 15}))
     lines = [line for line in metrics_of(pretrain_values["run_dir"]) if "loss" in line]
     validation = [
         line["validation_loss"]
         for line in metrics_of(pretrain_values["run_dir"])
         if "validation_loss" in line
     ]
-    assert lines[-1]["loss"] < 0.7 * lines[0]["loss"]
+    assert lines[-1]["loss"] < 0.8 * lines[0]["loss"]
     assert validation[1] < validation[0]
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("killed_at", "changes"),
     [
-        {},
-        {"optim": {"name": "adafactor"}},
-        {"training": {"log_every": 5, "grad_accumulation": 2}},  # the kill comes amidst a line's steps
-        {"training": {"dtype": "bfloat16"}},
+        (2, {}),  # before the first checkpoint
+        (5, {}),  # between two
+        (7, {}),  # after the second
+        (5, {"optim": {"name": "adafactor"}}),
+        (7, {"training": {"log_every": 5, "grad_accumulation": 2}}),  # amidst the steps of a metrics line
+        (5, {"training": {"dtype": "bfloat16"}}),
     ],
 )
-@pytest.mark.parametrize("killed_at", [2, 5, 7])  # before the first checkpoint, between two, after the second
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(pretrain_values, tmp_path, changes, killed_at):
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(pretrain_values, tmp_path, killed_at, changes):
     config = pretrain_config(pretrain_values, **changes)
     with pytest.raises(Killed):
         pretrain(config, progress=KillAt(killed_at))
