@@ -153,7 +153,7 @@ def _random_partition(
     """
     # Cutting after item c, for num_parts - 1 different c of the first num_items - 1 items.
     keys = rng.random((batch_size, num_items - 1), dtype=np.float32)
-    cuts = np.sort(keys.argsort(axis=1)[:, : num_parts - 1], axis=1) + 1
+    cuts = np.sort(keys.argsort(axis=1, kind="stable")[:, : num_parts - 1], axis=1) + 1
     edges = np.concatenate(
         [np.zeros((batch_size, 1), np.int64), cuts, np.full((batch_size, 1), num_items)], axis=1
     )

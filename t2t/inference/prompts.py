@@ -15,7 +15,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from t2t.errors import InferenceError, Location
-from t2t.tokens import encode_texts, length_buckets
+from t2t.tokens import cut_ids, encode_texts, length_buckets, num_suffix_tokens
 
 logger = logging.getLogger(__name__)
 
@@ -125,8 +125,6 @@ class SourceEncoder:
         """Raises: InferenceError for a source that is no text or an empty one."""
         for prompt in prompts:
             check_text(prompt.source, "the source", prompt.location)
-        # The tokenizer's own truncation is not used: it sets a state inside a fast tokenizer, which other
-        # threads may be using, and does not tell how much it cut.
         encoded = encode_texts(self.tokenizer, [prompt.source for prompt in prompts], max_len=sys.maxsize)
         return [self._cut(ids.tolist()) for ids, _ in encoded]
 
@@ -147,17 +145,8 @@ class SourceEncoder:
             return EncodedSource(ids, truncated=False)
         self.num_truncated += 1
         self.longest = max(self.longest, len(ids))
-        num_suffix = self._num_suffix_tokens
-        kept = ids[: self.max_source_len - num_suffix] + ids[len(ids) - num_suffix :]
+        kept = cut_ids(ids, max_len=self.max_source_len, num_suffix=self._num_suffix_tokens)
         return EncodedSource(kept, truncated=True)
-
-
-def num_suffix_tokens(tokenizer: PreTrainedTokenizerBase) -> int:
-    """How many special tokens follow a text: 1 for T5 (`x </s>`) and BART, 2 for mBART (`x </s> en_XX`)."""
-    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
-    whole = tokenizer("a")["input_ids"]
-    starts = (start for start in range(len(whole)) if whole[start : start + len(bare)] == bare)
-    return len(whole) - len(bare) - next(starts, 0)
 
 
 def source_batches(

@@ -312,9 +312,18 @@ def _choice_prompts(
         shared = cast("tuple[str, ...]", tuple(answer_choices))
         return (Prompt(source, shared, label) for label, source in _labelled(sources))
     return (
-        Prompt(source, tuple(choices), label)
+        Prompt(source, _choices_of_one(choices), label)
         for (label, source), choices in _paired(_labelled(sources), answer_choices, "answer_choices")
     )
+
+
+def _choices_of_one(choices: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(choices, str):  # a set or a generator of texts: its letters are not meant
+        raise InferenceError(
+            f"answer_choices hold the text {choices!r:.80} where one source's choices should be",
+            mend="pass a list of texts for all sources, or one list of texts for each",
+        )
+    return tuple(choices)
 
 
 def _target_prompts(sources: str | Iterable[str], targets: str | Iterable[str]) -> Iterator[Prompt]:

@@ -24,6 +24,7 @@ from t2t.tokens import load_tokenizer, looks_like_hub_id
 
 logger = logging.getLogger(__name__)
 
+STARTER = "starter"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 TOKENIZERS = (
@@ -54,7 +55,8 @@ def load_model(name: str | Path | None = None, *, device: str = "auto", dtype: s
     """Load an encoder-decoder and its tokenizer.
 
     Args:
-        name: None for the starter, a folder, or a Hub id (`owner/model`; needs a network unless cached).
+        name: None or "starter" for the starter; a folder; or a Hub id (`owner/model`), which needs a network
+            unless it is cached.
         device: "auto" (a CUDA device, else Apple's, else the CPU) or any name torch knows.
         dtype: "auto" (bfloat16 on CUDA devices that have it, else float32), "float32" or "bfloat16".
     Raises: CheckpointError if the folder lacks a file or holds no encoder-decoder; ModelError for an unknown
@@ -62,28 +64,32 @@ def load_model(name: str | Path | None = None, *, device: str = "auto", dtype: s
     """
     torch_device = choose_device(device)
     torch_dtype = choose_dtype(dtype, torch_device)
-    place = starter_dir() if name is None else name
+    is_starter = name is None or (name == STARTER and not Path(STARTER).exists())
+    place = starter_dir() if is_starter else name
+    assert place is not None
     is_local = not looks_like_hub_id(place)
     if is_local:
         check_checkpoint(Path(place))
     with _quiet_loading():
         try:
             tokenizer = load_tokenizer(place)
-            model = AutoModelForSeq2SeqLM.from_pretrained(
+            model, report = AutoModelForSeq2SeqLM.from_pretrained(
                 place,
                 dtype=torch_dtype,
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=is_local,
+                output_loading_info=True,
             )
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise _loading_error(str(place), is_local, error) from error
+    _check_weights(str(place), sorted(report["missing_keys"]))
     return LoadedModel(
         model=model.to(torch_device).eval(),
         tokenizer=tokenizer,
         device=torch_device,
         dtype=torch_dtype,
-        name="starter" if name is None else str(name),
+        name=STARTER if is_starter else str(name),
     )
 
 
@@ -151,14 +157,17 @@ def choose_device(device: str) -> torch.device:
     """The torch device of that name, or for "auto" the fastest one here."""
     if device != "auto":
         try:
-            return torch.device(device)
-        except RuntimeError as error:
-            raise ModelError(
-                f'torch knows no device "{device}"', have=["auto", "cpu", "cuda", "mps"]
-            ) from error
+            return torch.empty(0, device=device).device
+        except (RuntimeError, AssertionError) as error:  # the latter where torch was built without CUDA
+            raise ModelError(f'torch finds no device "{device}" here', have=["auto", *_devices()]) from error
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _devices() -> list[str]:
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return ["cpu", *cuda, *(["mps"] if torch.backends.mps.is_available() else [])]
 
 
 def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
@@ -174,6 +183,15 @@ def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
             mend="float16 overflows in T5's feed-forward layers; use bfloat16" if "16" in dtype else None,
         )
     return DTYPES[dtype]
+
+
+def _check_weights(name: str, missing: list[str]) -> None:
+    """`transformers` fills missing weights with random numbers, and says so only in its log."""
+    if missing:
+        raise CheckpointError(
+            f"{name} lacks {len(missing)} of the model's weights, such as {', '.join(missing[:3])}",
+            mend="copy the checkpoint again from where it was saved whole",
+        )
 
 
 def _loading_error(name: str, is_local: bool, error: Exception) -> ModelError:

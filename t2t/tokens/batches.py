@@ -86,21 +86,37 @@ def encode_texts(
     if not texts:
         return []
     kind = "text_target" if are_targets else "text"  # multilingual tokenizers mark the target language
-    options = {"add_special_tokens": True, "return_attention_mask": False, "verbose": False}
+    # Without the tokenizer's own truncation: a state of its backend, which other threads may be using.
+    rows = tokenizer(
+        **{kind: list(texts)}, add_special_tokens=True, return_attention_mask=False, verbose=False
+    ).input_ids
     eos_id = tokenizer.eos_token_id
-    rows = tokenizer(**{kind: list(texts)}, **options).input_ids
+    num_suffix = num_suffix_tokens(tokenizer)
     if are_targets:
         rows = [ids if _is_ended(ids, eos_id) else [*ids, eos_id] for ids in rows]
-    too_long = [index for index, ids in enumerate(rows) if len(ids) > max_len]
-    if too_long:
-        # The tokenizer cuts the text, not the ids, and so keeps its special tokens.
-        cut = tokenizer(
-            **{kind: [texts[index] for index in too_long]}, **options, truncation=True, max_length=max_len
-        ).input_ids
-        for index, ids in zip(too_long, cut, strict=True):
-            rows[index] = ids if not are_targets or _is_ended(ids, eos_id) else [*ids[: max_len - 1], eos_id]
-    is_cut = set(too_long)
-    return [(np.array(ids, dtype=np.int64), index in is_cut) for index, ids in enumerate(rows)]
+        num_suffix = max(num_suffix, int(eos_id is not None))
+    cut = [cut_ids(ids, max_len=max_len, num_suffix=num_suffix) for ids in rows]
+    return [
+        (np.array(kept, dtype=np.int64), len(kept) < len(ids)) for kept, ids in zip(cut, rows, strict=True)
+    ]
+
+
+def cut_ids(ids: list[int], *, max_len: int, num_suffix: int) -> list[int]:
+    """Ids without the end of the text, so that they are `max_len` at most; the special tokens behind stay.
+
+    [5, 6, 7, 8, 1], max_len 3, num_suffix 1  ->  [5, 6, 1]
+    """
+    if len(ids) <= max_len:
+        return ids
+    return ids[: max(max_len - num_suffix, 0)] + ids[len(ids) - num_suffix :]
+
+
+def num_suffix_tokens(tokenizer: PreTrainedTokenizerBase) -> int:
+    """How many special tokens follow a text: 1 for T5 (`x </s>`) and BART, 2 for mBART (`x </s> en_XX`)."""
+    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+    whole = tokenizer("a")["input_ids"]
+    starts = (start for start in range(len(whole)) if whole[start : start + len(bare)] == bare)
+    return len(whole) - len(bare) - next(starts, 0)
 
 
 def _is_ended(ids: Sequence[int], eos_id: int | None) -> bool:

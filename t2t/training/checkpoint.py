@@ -109,8 +109,6 @@ def write_checkpoint(
     facts = {"format": FORMAT, **asdict(trainer)}
     (aside / "trainer.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     _sync(aside)
-    if folder.exists():  # the same step again: a run that was resumed and stopped at once
-        shutil.rmtree(folder)
     aside.rename(folder)
     _sync_folder(checkpoints)
     for old in sorted(checkpoints.glob("step-*"))[:-keep]:

@@ -176,3 +176,9 @@ def test_a_prediction_is_frozen_and_plain(t5):
     prediction = t5.rank("Which?", ["a", "b"])
     assert replace(prediction, text="c").text == "c"
     assert all(isinstance(score, float) for score in prediction.logprobs)
+
+
+@pytest.mark.parametrize("choices", [{"yes", "no"}, {"yes": 1, "no": 2}.keys(), iter(["yes", "no"])])
+def test_choices_that_are_no_list_are_not_taken_for_letters(t5, choices):
+    with pytest.raises(InferenceError, match="where one source's choices should be"):
+        t5.rank(["is it?", "was it?"], choices)

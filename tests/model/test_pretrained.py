@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
@@ -106,6 +107,14 @@ def test_a_cut_weight_file_is_reported_as_such(checkpoint):
         load_model(checkpoint)
 
 
+def test_missing_weights_are_never_filled_with_random_ones(checkpoint):
+    weights = load_file(checkpoint / "model.safetensors")
+    whole = {name: tensor for name, tensor in weights.items() if not name.startswith("decoder.")}
+    save_file(whole, checkpoint / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"of the model's weights, such as decoder\."):
+        load_model(checkpoint)
+
+
 def test_a_decoder_only_model_is_refused(tmp_path, tokenizer):
     config = GPT2Config(vocab_size=384, n_embd=32, n_layer=1, n_head=2, bos_token_id=1, eos_token_id=1)
     save_model(GPT2LMHeadModel(config), tokenizer, tmp_path / "model")
@@ -124,7 +133,7 @@ def test_float16_is_refused_with_its_reason(checkpoint):
 
 
 def test_an_unknown_device_is_refused(checkpoint):
-    with pytest.raises(ModelError, match='torch knows no device "gpu"'):
+    with pytest.raises(ModelError, match='torch finds no device "gpu" here'):
         load_model(checkpoint, device="gpu")
 
 
