@@ -23,14 +23,14 @@ done
     $t2t corpus build "$CORPUS/validation.jsonl.xz" --tokenizer runs/starter/tokenizer \
         --out runs/starter/corpus-validation
 
-for stage in pretrain finetune; do
-    run="runs/starter-$stage"
-    [[ -d "$run/model" ]] || $t2t "$stage" "scripts/starter_$stage.yaml" $([[ -d "$run/checkpoints" ]] && echo --resume)
+for stage in pretrain finetune finetune_2; do
+    run="runs/starter-${stage/_/-}"
+    [[ -d "$run/model" ]] || $t2t "${stage%_2}" "scripts/starter_$stage.yaml" $([[ -d "$run/checkpoints" ]] && echo --resume)
 done
 
 .venv/bin/python - <<'PYTHON'
 import t2t
 
-t2t.load("runs/starter-finetune/model").save("runs/starter/model", dtype="bfloat16")
+t2t.load("runs/starter-finetune-2/model").save("runs/starter/model", dtype="bfloat16")
 PYTHON
-cp runs/starter/model/* runs/starter-finetune/model/training.json t2t/starter/
+cp runs/starter/model/* runs/starter-finetune-2/model/training.json t2t/starter/
