@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from t2t.errors import Faults, T2TError, TaskFileError, TemplateError
+from t2t.resources import task_templates_dir
 from t2t.templates.task_file import TaskFile
 
 MIN_TEMPLATES = 3  # the spread between wordings is half of what an evaluation tells
@@ -35,7 +36,8 @@ def _check_place(file: TaskFile, path: Path) -> Iterator[T2TError]:
         problem = f'the task is called "{file.task}" and its file "{path.name}"'
         mend = f"rename the file to {file.task}.yaml, or write task: {stem}"
         yield TaskFileError(problem, where=file.location("task"), mend=mend)
-    if file.cluster != folder:
+    is_shipped = path.resolve().is_relative_to(task_templates_dir().resolve())
+    if is_shipped and file.cluster != folder:  # a file of a user's own may lie anywhere
         problem = f'the cluster is called "{file.cluster}" and the folder "{folder}"'
         mend = f"move the file to {file.cluster}/, or write cluster: {folder}"
         yield TaskFileError(problem, where=file.location("cluster"), mend=mend)

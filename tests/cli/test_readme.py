@@ -24,6 +24,4 @@ def test_the_task_can_be_shown_run_and_evaluated(t2t, toy_starter, tmp_path, mon
     Path("my_data/tea_mood").mkdir(parents=True)
     Path("my_data/tea_mood/test.jsonl").write_text('{"text": "Tastes of soap.", "label": "no"}\n')
     ended = {words[1]: t2t(*words[1:]) for words in (shlex.split(line, comments=True) for line in lines)}
-    assert {name: end.code for name, end in ended.items()} == {"check": 1, "show": 0, "run": 0, "eval": 0}
-    # Three templates and three examples are too long for a README, and the folder is not the cluster's.
-    assert ended["check"].out.endswith("1 task files, 3 faults\n")
+    assert {name: end.code for name, end in ended.items()} == {"check": 0, "show": 0, "run": 0, "eval": 0}

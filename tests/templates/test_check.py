@@ -16,13 +16,19 @@ def test_an_unreadable_file_is_a_fault(tmp_path):
     assert messages(path) == ["cannot read the file: No such file or directory\n  where: FILE"]
 
 
-def test_name_and_folder_must_agree_with_the_file(write_task):
-    assert messages(write_task(name="logic/rt.yaml")) == [
+def test_name_and_folder_must_agree_with_the_file(write_task, monkeypatch):
+    path = write_task(name="logic/rt.yaml")
+    monkeypatch.setattr("t2t.templates.check.task_templates_dir", lambda: path.parents[1])
+    assert messages(path) == [
         'the task is called "rte" and its file "rt.yaml"\n  where: FILE:1, task\n'
         "  mend:  rename the file to rte.yaml, or write task: rt",
         'the cluster is called "nli" and the folder "logic"\n  where: FILE:2, cluster\n'
         "  mend:  move the file to nli/, or write cluster: logic",
     ]
+
+
+def test_a_file_of_a_users_own_may_lie_anywhere(write_task):
+    assert messages(write_task(name="anywhere/rte.yaml")) == []
 
 
 @pytest.mark.parametrize(
