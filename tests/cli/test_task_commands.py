@@ -115,12 +115,12 @@ def test_check_finds_nothing_wrong_with_the_tasks_that_come_with_t2t(t2t):
 
 def test_check_tells_every_fault_of_every_file(t2t, mood, toy_tasks_dir):
     text = mood.read_text()
-    mood.write_text(text.replace("{{text}} How", "{{txet}} How").replace("cluster: mood", "cluster: moods"))
+    mood.write_text(text.replace("{{text}} How", "{{txet}} How").replace("task: toy_mood", "task: toy_moods"))
     ended = t2t("check", toy_tasks_dir, mood)
     assert ended.code == 1
     lines = ended.out.splitlines()
-    assert lines[0] == 'TaskFileError: the cluster is called "moods" and the folder "mood"'
-    assert f"  where: {mood}:2, cluster" in lines
+    assert lines[0] == 'TaskFileError: the task is called "toy_moods" and its file "toy_mood.yaml"'
+    assert f"  where: {mood}:1, task" in lines
     assert '  mend:  did you mean "text"?' in lines
     assert lines[-1] == "2 task files, 2 faults"
 
@@ -129,7 +129,7 @@ def test_check_tells_every_fault_of_every_file(t2t, mood, toy_tasks_dir):
     document = json.loads(ended.out)
     assert document["num_files"] == 1
     assert [(one["line"], one["field"]) for one in document["faults"]] == [
-        (2, "cluster"),
+        (1, "task"),
         (20, "templates[1].source"),
     ]
 

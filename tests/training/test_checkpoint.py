@@ -97,11 +97,6 @@ def test_what_a_killed_process_left_is_neither_taken_nor_kept(write):
     assert sorted(path.name for path in folder.parent.iterdir()) == ["step-00000005", "step-00000015"]
 
 
-def test_a_step_can_be_written_again(write):
-    write(5)
-    assert newest_checkpoint(write(5).parent).name == "step-00000005"
-
-
 def test_no_checkpoint(tmp_path):
     assert newest_checkpoint(tmp_path / "checkpoints") is None
 
