@@ -46,7 +46,7 @@ def examples() -> Iterator[str]:
 
 
 @pytest.fixture
-def workplace(tmp_path, toy_starter, toy_tasks_dir, toy_data_root, monkeypatch) -> Path:
+def work_dir(tmp_path, toy_starter, toy_tasks_dir, toy_data_root, monkeypatch) -> Path:
     """A working directory with all that the examples name but do not make."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(toy_tasks_dir, "my_tasks")
@@ -81,7 +81,7 @@ def test_there_is_an_example_of_every_command():
 
 
 @pytest.mark.parametrize("line", list(examples()))
-def test_the_example_runs(t2t, workplace, line, monkeypatch):
+def test_the_example_runs(t2t, work_dir, line, monkeypatch):
     words = shlex.split(line)[1:]
     served = []
     if words[0] == "ui":
@@ -93,7 +93,7 @@ def test_the_example_runs(t2t, workplace, line, monkeypatch):
         Path("run.yaml").write_text(FINETUNE)
     elif words[0] == "pretrain" or words[:2] == ["corpus", "stats"]:
         Path("run.yaml").write_text(PRETRAIN)
-        build_store(workplace / "corpus")
+        build_store(work_dir / "corpus")
     ended = t2t(*words)
     assert ended.code == 0, ended.err
     assert ended.out or served
