@@ -1,6 +1,6 @@
 """A mixture of tasks: an endless, reproducible stream of rendered examples.
 
-    rate of a task    share of its draws: min(rows, cap)^(1 / temperature), normalised to sum to 1
+    rate of a task    share of its draws: weight * min(rows, cap)^(1 / temperature), normalised to sum to 1
     deck              65,536 shuffled cards, each naming a task, in proportion to the rates
     pass              once through all rows of a task, in an order of its own
 
@@ -13,16 +13,13 @@ Rates follow seqio (`rate_num_examples`) and T5, section 3.5.2 of Raffel et al. 
 Demonstrations in a share of the training examples follow Flan: Longpre et al. 2023, arXiv:2301.13688.
 """
 
-import hashlib
 import math
 import random
-import struct
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache, partial
 
-import numpy as np
-
+from t2t.data.deck import Deck, permutation, random_words
 from t2t.data.task import Task
 from t2t.errors import HeldOutLeakError, MixtureError, T2TError, TemplateError, did_you_mean, raise_faults
 from t2t.templates.few_shot import choose_demonstrations, with_demonstrations
@@ -54,10 +51,8 @@ class Mixture:
         self._shots_share = shots_share
         self._max_shots = max_shots
         self._seed = seed
-        shares = np.array([rates[source.task.name] for source in sources])
-        self._cards = np.maximum(np.rint(shares * DECK_SIZE).astype(np.int64), shares > 0)  # (num_tasks,)
-        self._deck_size = int(self._cards.sum())
-        self._deck = lru_cache(maxsize=2)(self._shuffle_deck)  # batches around the end of a deck need two
+        shares = [rates[source.task.name] for source in sources]
+        self._deck = Deck(shares, size=DECK_SIZE, seed=seed)
 
     @classmethod
     def build(
@@ -67,6 +62,7 @@ class Mixture:
         seed: int,
         cap: int | None = None,
         temperature: float = 1.0,
+        weights: Mapping[str, float] | None = None,
         rates: Mapping[str, float] | None = None,
         held_out: Collection[str] = (),
         templates: Mapping[str, Sequence[str]] | None = None,
@@ -85,15 +81,16 @@ class Mixture:
             cap: a task counts as having at most this many rows when rates are settled (all are drawn over
                 time); None counts all.
             temperature: above 1 evens the rates out, 1 leaves them in proportion.
+            weights: factors on the rates of tasks by name, 1 where none is given.
             rates: a weight for every task by name, on any scale, instead of the rates above.
             held_out: names of tasks, clusters or datasets that must not be in the mixture.
             templates: for tasks named here, the names of the templates to use; else all of them.
             shots_share: share of draws that get demonstrations, 0 to 1.
-            max_shots: such a draw gets 1 to this many, evenly.
+            max_shots: such a draw gets 1 to this many, evenly; where a task has fewer rows, up to all others.
             split: the split that rows are read from.
         Raises:
             HeldOutLeakError: a task or its cluster is held out.
-            MixtureError: no tasks, a task twice, a task with too few rows, rates that are not usable.
+            MixtureError: no tasks, a task twice, a task without rows, rates that are not usable.
             TemplateError: no template of that name, or one that does not render its task's first row.
             MissingDataError, CorruptRowError: the rows cannot be read.
         """
@@ -101,14 +98,19 @@ class Mixture:
         _check_numbers(cap, temperature, shots_share, max_shots)
         names = [task.name for task in tasks]
         _check_names("templates", templates or {}, names)
+        _check_names("weights", weights or {}, names)
         if rates:
             _check_rates(rates, names)
         sources = [_Source(task, (templates or {}).get(task.name), split=split, seed=seed) for task in tasks]
-        _check_rows(sources, split, min_rows=1 + max_shots if shots_share else 1)
+        _check_rows(sources, split)
         if not rates:
             sizes = {source.task.name: min(len(source.rows), cap or math.inf) for source in sources}
             largest = max(sizes.values())  # keeps the powers within 0 to 1, however low the temperature
-            rates = {name: (size / largest) ** (1 / temperature) for name, size in sizes.items()}
+            rates = {
+                name: (weights or {}).get(name, 1.0) * (size / largest) ** (1 / temperature)
+                for name, size in sizes.items()
+            }
+            _check_rates(rates, names)
         total = math.fsum(rates.values())
         return cls(
             sources,
@@ -125,17 +127,15 @@ class Mixture:
         """
         if index < 0:
             raise MixtureError(f"draws are numbered from 0: {index}")
-        deck, place = divmod(index, self._deck_size)
-        task_of_card, rank_of_card = self._deck(deck)
-        which = task_of_card[place]
-        num_before = deck * int(self._cards[which]) + int(rank_of_card[place])
-        template_bits, share_bits, shots_bits, demonstration_seed = _random_words(self._seed, "draw", index)
+        which, num_before = self._deck.deal(index)
+        template_bits, share_bits, shots_bits, demonstration_seed = random_words(self._seed, "draw", index)
         source = self._sources[which]
         template = source.templates[template_bits % len(source.templates)]
         example = source.render(source.place(num_before), template)
-        if share_bits >= self._shots_share * 2**64:
+        most = min(self._max_shots, len(source.rows) - 1)  # the query is not among its demonstrations
+        if share_bits >= self._shots_share * 2**64 or most < 1:
             return example
-        shots = 1 + shots_bits % self._max_shots
+        shots = 1 + shots_bits % most
         # One more than wanted, since the query may be among them.
         places = random.Random(demonstration_seed).sample(range(len(source.rows)), shots + 1)
         demonstrations = choose_demonstrations(
@@ -145,16 +145,6 @@ class Mixture:
             seed=demonstration_seed,
         )
         return with_demonstrations(example, demonstrations)
-
-    def _shuffle_deck(self, deck: int) -> tuple[np.ndarray, np.ndarray]:
-        """Of each card (deck_size,): its task, and how many cards of that task lie before it in the deck."""
-        sorted_cards = np.repeat(np.arange(len(self._cards)), self._cards)
-        task_of_card = sorted_cards[_permutation(len(sorted_cards), self._seed, "deck", deck)]
-        rank_of_card = np.empty_like(task_of_card)
-        rank_of_card[np.argsort(task_of_card, kind="stable")] = np.concatenate(
-            [np.arange(count) for count in self._cards]
-        )
-        return task_of_card, rank_of_card
 
 
 class _Source:
@@ -168,7 +158,7 @@ class _Source:
         self.rows = list(task.rows(split))
         # Keyed by the task's name, so that its order stays the same when other tasks join or leave. Two
         # passes are kept, since draws around the end of a pass may come in any order.
-        self._order = lru_cache(maxsize=2)(partial(_permutation, len(self.rows), seed, "pass", task.name))
+        self._order = lru_cache(maxsize=2)(partial(permutation, len(self.rows), seed, "pass", task.name))
 
     def place(self, num_before: int) -> int:
         """Where in `rows` the row lies that is due after `num_before` draws from this task."""
@@ -186,17 +176,6 @@ class _Source:
                 have=error.have,
                 mend=error.mend,
             ) from error
-
-
-def _random_words(*key: object) -> tuple[int, ...]:
-    """Four uniform 64-bit integers that depend on the key alone, on every machine and in every version."""
-    return struct.unpack("<4Q", hashlib.blake2b(repr(key).encode(), digest_size=32).digest())
-
-
-def _permutation(size: int, *key: object) -> np.ndarray:
-    """A uniform shuffle of 0 .. size - 1 (size,) that depends on the key alone."""
-    # NumPy promises the raw stream of PCG64 for good, but not that of Generator.permutation.
-    return np.argsort(np.random.PCG64(_random_words(*key)[0]).random_raw(size), kind="stable")
 
 
 def _check_tasks(tasks: Sequence[Task], held_out: Collection[str]) -> None:
@@ -263,15 +242,12 @@ def _check_rates(rates: Mapping[str, float], names: Sequence[str]) -> None:
         raise MixtureError("rates sum to 0: no task could be drawn", mend="give one task a rate above 0")
 
 
-def _check_rows(sources: Sequence[_Source], split: str, min_rows: int) -> None:
+def _check_rows(sources: Sequence[_Source], split: str) -> None:
     """Fail before the training starts rather than in the middle of it."""
     faults: list[T2TError] = []
     for source in sources:
-        if len(source.rows) < min_rows:
-            why = "the query and max_shots demonstrations" if source.rows else "any draw"
-            problem = (
-                f'task "{source.task.name}" has {len(source.rows)} rows in split "{split}": too few for {why}'
-            )
+        if not source.rows:
+            problem = f'task "{source.task.name}" has no rows in split "{split}"'
             mend = "take it out of the mixture, or give it more rows"
             faults.append(MixtureError(problem, mend=mend))
             continue

@@ -186,18 +186,18 @@ def test_a_task_without_rows_is_an_error(tasks, toy_data_root):
     with pytest.raises(MixtureError) as caught:
         Mixture.build(tasks, seed=0)
     assert str(caught.value) == (
-        'task "toy_sums" has 0 rows in split "train": too few for any draw\n'
+        'task "toy_sums" has no rows in split "train"\n'
         "  mend:  take it out of the mixture, or give it more rows"
     )
 
 
-def test_a_task_needs_rows_enough_for_its_demonstrations(tasks):
-    Mixture.build(tasks, shots_share=0.1, max_shots=11, seed=0)  # 12 rows: the query and 11 others
-    with pytest.raises(MixtureError) as caught:
-        Mixture.build(tasks, shots_share=0.1, max_shots=12, seed=0)
-    assert caught.value.problem == (
-        'task "toy_sums" has 12 rows in split "train": too few for the query and max_shots demonstrations'
-    )
+def test_a_task_of_few_rows_gets_the_demonstrations_it_has(tasks, toy_data_root):
+    rows = (toy_data_root / "toy_sums" / "train.jsonl").read_text().splitlines(keepends=True)
+    options = {"templates": {"toy_sums": ["plus"]}, "shots_share": 1, "max_shots": 5, "seed": 0}
+    for num_rows, num_shots in [(3, {1, 2}), (1, {0})]:  # all but the query
+        (toy_data_root / "toy_sums" / "train.jsonl").write_text("".join(rows[:num_rows]))
+        drawn = draws(Mixture.build(tasks[1:], **options), 100)
+        assert {example.source.count("=") - 1 for example in drawn} == num_shots
 
 
 def test_a_column_that_the_data_lack_is_an_error_before_the_first_draw(tasks, toy_tasks_dir, toy_data_root):
@@ -276,3 +276,16 @@ def test_a_mixture_needs_tasks_and_each_only_once(tasks):
 def test_draws_are_numbered_from_zero(tasks):
     with pytest.raises(MixtureError, match="draws are numbered from 0: -1"):
         Mixture.build(tasks, seed=0).draw(-1)
+
+
+def test_weights_multiply_the_rates_of_sizes(tasks):
+    plain = Mixture.build(tasks, seed=0).rates
+    mixture = Mixture.build(tasks, weights={"toy_mood": 3.0}, seed=0)
+    # 3a / (3a + b) where a and b are the plain rates
+    weighted = 3 * plain["toy_mood"]
+    assert mixture.rates["toy_mood"] == pytest.approx(weighted / (weighted + plain["toy_sums"]))
+
+
+def test_weights_that_are_all_zero_leave_nothing_to_draw(tasks):
+    with pytest.raises(MixtureError, match="rates sum to 0: no task could be drawn"):
+        Mixture.build(tasks, weights={"toy_mood": 0.0, "toy_sums": 0.0}, seed=0)
