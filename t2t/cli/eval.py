@@ -20,7 +20,7 @@ from t2t.cli.options import (
 )
 from t2t.cli.output import print_json, print_rich, progress_bar
 
-EXAMPLE = example("t2t eval --tasks sst2,trec --shots 0,4 --limit 200")
+EXAMPLE = example("t2t eval --tasks rte,dbpedia14 --shots 0,4 --limit 200")
 
 
 def evaluate_tasks(
@@ -43,6 +43,9 @@ def evaluate_tasks(
     out: Annotated[
         Path, typer.Option(metavar="DIR", file_okay=False, help="A new folder for the results is made here.")
     ] = Path("results"),
+    allow_seen: Annotated[
+        bool, typer.Option("--allow-seen", help="Score tasks that the model was trained on, too, marked.")
+    ] = False,
     length_norm: LengthNormOption = "sum",
     max_new_tokens: MaxNewTokensOption = 64,
     data_root: DataRootOption = None,
@@ -84,6 +87,7 @@ def evaluate_tasks(
             limit=limit,
             length_norm=length_norm,
             max_new_tokens=max_new_tokens,
+            allow_seen=allow_seen,
             on_answer=on_answer,
         )
     folder.finish(evaluation)

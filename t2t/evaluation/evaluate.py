@@ -56,6 +56,7 @@ def evaluate(
     data_root: str | Path | None = None,
     length_norm: "LengthNorm" = "sum",
     max_new_tokens: int = 64,
+    allow_seen: bool = False,
     trained_on: Collection[str] | None = None,
     on_answer: Callable[[Answer, int], None] | None = None,
 ) -> Evaluation:
@@ -75,23 +76,24 @@ def evaluate(
         data_root: where local data sets are, for tasks given by name or path; None takes T2T_DATA.
         length_norm: how log-likelihoods of choices are made comparable, as in `Text2Text.rank`.
         max_new_tokens: length of answers where there are no choices.
+        allow_seen: score tasks that the model was trained on, too; their summaries say so.
         trained_on: names of the tasks the model has seen; None reads `training.json` beside its weights
             and those of its adapters.
         on_answer: called with each answer and the number of answers there will be in all.
-    Raises: EvaluationError for options out of range; whatever tasks, templates, rows and the model raise.
+    Raises: EvaluationError for options out of range, or tasks the model has seen; whatever tasks, templates,
+        rows and the model raise.
     """
     _check_options(tasks, shots=shots, seeds=seeds, limit=limit)
+    loaded = [task if isinstance(task, Task) else Task.load(task, data_root=data_root) for task in tasks]
     if trained_on is None:
-        trained_on = TrainingRecord.of_models(model.places).tasks
+        record = TrainingRecord.of_models(model.places)
+    else:
+        record = TrainingRecord(frozenset(trained_on))
+    if not allow_seen:
+        _check_unseen(loaded, record)
     asked = [
-        Questions.prepare(
-            task if isinstance(task, Task) else Task.load(task, data_root=data_root),
-            templates=templates,
-            split=split,
-            limit=limit,
-            with_pool=any(shots),
-        )
-        for task in tasks
+        Questions.prepare(task, templates=templates, split=split, limit=limit, with_pool=any(shots))
+        for task in loaded
     ]
     conditions = [(k, seed + n) for k in shots for n in range(seeds if k else 1)]
     total = len(conditions) * sum(len(questions.rows) * len(questions.templates) for questions in asked)
@@ -123,7 +125,7 @@ def evaluate(
                     demonstrations=questions.pool_split,
                 )
         results += [scored.result for scored in passes]
-        summary += summarise(passes, seen_in_training=questions.task.name in trained_on)
+        summary += summarise(passes, seen_in_training=record.has_seen(questions.task.name))
     return Evaluation(model.full_name, tuple(results), tuple(summary))
 
 
@@ -159,6 +161,14 @@ def _answer(
         truncated=prediction.truncated,
         num_dropped_demonstrations=prediction.num_dropped_demonstrations,
     )
+
+
+def _check_unseen(tasks: Sequence[Task], record: TrainingRecord) -> None:
+    if seen := [task.name for task in tasks if record.has_seen(task.name)]:
+        raise EvaluationError(
+            f"the model was trained on tasks it is to be scored on: {', '.join(seen)}",
+            mend="leave them out, or allow them with --allow-seen (allow_seen=True): their scores are marked",
+        )
 
 
 def _check_options(

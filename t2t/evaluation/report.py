@@ -43,13 +43,16 @@ def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def evaluation_table(evaluation: Evaluation) -> "Table":
-    """The summaries as a rich table; under it, what the columns mean."""
+    """The summaries as a rich table; under it, what the columns mean, and what the model may have seen."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    caption = "mean ± bootstrapped standard error; majority: always the most frequent answer"
+    if any(summary.seen_in_training is None for summary in evaluation.summary):
+        caption += "\nthe model has no complete record of its training: it may have seen these tasks"
     table = Table(
         title=f"{evaluation.model}, scores 0-100",
-        caption="mean ± bootstrapped standard error; majority: always the most frequent answer",
+        caption=caption,
         title_justify="left",
         caption_justify="left",
         box=SIMPLE_HEAD,

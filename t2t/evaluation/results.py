@@ -80,7 +80,7 @@ class TaskSummary:
     num_examples: int
     num_truncated: int  # over all passes
     num_shortened: int  # over all passes
-    seen_in_training: bool
+    seen_in_training: bool | None  # None where the model keeps no record of its training
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def score_pass(
     return scored
 
 
-def summarise(passes: Sequence[ScoredPass], *, seen_in_training: bool) -> Iterator[TaskSummary]:
+def summarise(passes: Sequence[ScoredPass], *, seen_in_training: bool | None) -> Iterator[TaskSummary]:
     """One summary per number of shots and metric of one task, in the order in which these first come."""
     first_places: dict[tuple[int, str], int] = {}
     for place, scored in enumerate(passes):
@@ -172,7 +172,7 @@ def summarise(passes: Sequence[ScoredPass], *, seen_in_training: bool) -> Iterat
         yield _summary(list(group), seen_in_training)
 
 
-def _summary(group: Sequence[ScoredPass], seen_in_training: bool) -> TaskSummary:
+def _summary(group: Sequence[ScoredPass], seen_in_training: bool | None) -> TaskSummary:
     first = group[0].result
     scores = np.array([scored.result.score for scored in group])
     lower, median, upper = np.percentile(scores, [25, 50, 75])

@@ -100,12 +100,29 @@ def test_free_answers_are_scored_against_references(rule_model, sums):
 def test_a_task_of_the_models_own_mixture_is_marked(rule_model, mood, sums, tmp_path):
     (tmp_path / "training.json").write_text(json.dumps({"tasks": ["toy_mood"], "held_out": ["nli"]}))
     model = rule_model(knows_all, name=str(tmp_path))
-    evaluation = evaluate(model, [mood, sums], split="train")
+    evaluation = evaluate(model, [mood, sums], split="train", allow_seen=True)
     assert [(one.task, one.seen_in_training) for one in evaluation.summary] == [
         ("toy_mood", True),
         ("toy_sums", False),
     ]
-    assert not evaluate(model, [mood], trained_on=()).summary[0].seen_in_training
+    assert evaluate(model, [mood], trained_on=()).summary[0].seen_in_training is False
+
+
+def test_tasks_of_the_models_own_mixture_are_refused_unless_allowed(rule_model, mood, sums, tmp_path):
+    (tmp_path / "training.json").write_text(json.dumps({"tasks": ["toy_sums", "toy_mood"], "held_out": []}))
+    model = rule_model(knows_all, name=str(tmp_path))
+    with pytest.raises(EvaluationError) as caught:
+        evaluate(model, [mood, sums], split="train")
+    assert str(caught.value) == (
+        "the model was trained on tasks it is to be scored on: toy_mood, toy_sums\n"
+        "  mend:  leave them out, or allow them with --allow-seen (allow_seen=True): their scores are marked"
+    )
+    assert model.asked == []
+
+
+def test_a_model_without_a_record_may_have_seen_a_task(rule_model, mood, tmp_path):
+    assert evaluate(rule_model(knows_all), [mood]).summary[0].seen_in_training is None
+    assert evaluate(rule_model(knows_all, name=None), [mood]).summary[0].seen_in_training is None
 
 
 def test_a_sample_of_rows_is_the_same_for_every_model_and_shows_no_prefix(rule_model, mood):

@@ -15,7 +15,14 @@ NOON = datetime(2025, 1, 31, 12, 0, 0)
 
 @pytest.fixture
 def evaluation(rule_model, mood):
-    return evaluate(rule_model(lambda _: "happy"), [mood], shots=(0, 2), seeds=2, trained_on=["toy_mood"])
+    return evaluate(
+        rule_model(lambda _: "happy"),
+        [mood],
+        shots=(0, 2),
+        seeds=2,
+        trained_on=["toy_mood"],
+        allow_seen=True,
+    )
 
 
 def test_the_document_has_the_fields_that_are_promised(evaluation):
@@ -39,6 +46,13 @@ def test_the_table_has_a_line_for_each_summary(evaluation):
         ["toy_mood", "0", "accuracy", *spread, "8", "test", "x", "3", "templates", *seen],
         ["toy_mood", "2", "accuracy", *spread, "8", "test", "x", "3", "templates", "x", "2", "seeds", *seen],
     ]
+
+
+def test_the_table_says_if_nobody_knows_what_the_model_has_seen(evaluation, rule_model, mood):
+    unknown = "the model has no complete record of its training: it may have seen these tasks"
+    assert unknown not in evaluation_table(evaluation).caption
+    caption = evaluation_table(evaluate(rule_model(lambda _: "happy"), [mood])).caption
+    assert caption.splitlines()[-1] == unknown
 
 
 def test_results_never_overwrite_results(tmp_path):

@@ -1,5 +1,7 @@
 """The record of what a model was trained on."""
 
+from dataclasses import replace
+
 import pytest
 
 from t2t.errors import EvaluationError
@@ -13,10 +15,23 @@ def test_a_record_is_read_from_the_models_folder(tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", [None, "google/flan-t5-base"])
-def test_a_model_without_a_record_has_seen_nothing_we_know_of(tmp_path, monkeypatch, name):
+def test_a_model_without_a_record_may_have_seen_anything(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert TrainingRecord.of_model(name) == TrainingRecord()
+    record = TrainingRecord.of_model("google/flan-t5-base")
+    assert record == TrainingRecord(is_complete=False)
+    assert record.has_seen("sst2") is None
+
+
+def test_a_new_model_has_seen_nothing(tmp_path):
+    assert TrainingRecord.before_training(None).has_seen("sst2") is False
+    assert TrainingRecord.before_training(str(tmp_path)).has_seen("sst2") is None
+
+
+def test_what_was_trained_from_an_unknown_model_stays_incomplete(tmp_path):
+    record = TrainingRecord(frozenset({"sst2"}), frozenset({"rte"}), is_complete=False)
+    record.write(tmp_path)
+    assert TrainingRecord.read(tmp_path) == record
+    assert (record.has_seen("sst2"), record.has_seen("rte")) == (True, None)
 
 
 @pytest.mark.parametrize(
@@ -43,8 +58,8 @@ def test_a_model_with_an_adapter_has_seen_what_either_has(tmp_path):
     for name, tasks in [("model", {"sst2"}), ("adapter", {"rte", "sst2"})]:
         (tmp_path / name).mkdir()
         TrainingRecord(frozenset(tasks), frozenset({name})).write(tmp_path / name)
-    places = [str(tmp_path / "model"), str(tmp_path / "adapter"), "owner/unknown"]
-    assert TrainingRecord.of_models(places) == TrainingRecord(
-        frozenset({"sst2", "rte"}), frozenset({"model", "adapter"})
-    )
-    assert TrainingRecord.of_models([]) == TrainingRecord()
+    places = [str(tmp_path / "model"), str(tmp_path / "adapter")]
+    both = TrainingRecord(frozenset({"sst2", "rte"}), frozenset({"model", "adapter"}))
+    assert TrainingRecord.of_models(places) == both
+    assert TrainingRecord.of_models([*places, "owner/unknown"]) == replace(both, is_complete=False)
+    assert TrainingRecord.of_models([]) == TrainingRecord(is_complete=False)
