@@ -29,6 +29,9 @@ FilesArgument = Annotated[
 ]
 
 
+TextColumnOption = Annotated[str, typer.Option(metavar="NAME", help="Column that holds the documents.")]
+
+
 @app.command(epilog=example("t2t corpus build texts.jsonl --tokenizer tokenizer --out corpus"))
 def build(
     sources: Annotated[
@@ -41,9 +44,7 @@ def build(
     ],
     tokenizer: Annotated[str, typer.Option(metavar="NAME", help="Folder or Hub id of the tokenizer.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="New folder for the token store.")],
-    text_column: Annotated[
-        str, typer.Option(metavar="NAME", help="Column that holds the documents.")
-    ] = "text",
+    text_column: TextColumnOption = "text",
     duplicates: Annotated[
         Literal["keep", "exact", "near"],
         typer.Option(
@@ -115,12 +116,12 @@ def refuse_existing(out: Path) -> None:
         )
 
 
-def count_with_progress(files: list[Path]) -> "list[TextFile]":
+def count_with_progress(files: list[Path], *, column: str) -> "list[TextFile]":
     """The files with their numbers of documents, counted under a progress bar."""
     from t2t.data.documents import count_documents
 
     with progress_bar("counting", unit="files", total=len(files)) as advance:
-        return count_documents(files, on_file=lambda _: advance())
+        return count_documents(files, column=column, on_file=lambda _: advance())
 
 
 @contextmanager

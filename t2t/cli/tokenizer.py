@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
-from t2t.cli.corpus import FilesArgument, characters_with_progress, count_with_progress, refuse_existing
+from t2t.cli.corpus import (
+    FilesArgument,
+    TextColumnOption,
+    characters_with_progress,
+    count_with_progress,
+    refuse_existing,
+)
 from t2t.cli.options import example
 
 app = typer.Typer(help="Train tokenizers.", no_args_is_help=True)
@@ -23,6 +29,7 @@ def train(
     vocab_size: Annotated[
         int, typer.Option(help="Ids in all, special tokens and sentinels included; a multiple of 64.")
     ] = 8192,
+    text_column: TextColumnOption = "text",
     num_sentinels: Annotated[
         int, typer.Option(min=1, help="Sentinels; a denoising example hides at most so many spans.")
     ] = 100,
@@ -35,7 +42,7 @@ def train(
     from t2t.tokens import save_tokenizer, tokenizer_digest, train_tokenizer
 
     refuse_existing(out)
-    texts = first_characters(mix_documents(count_with_progress(files)), max_chars)
+    texts = first_characters(mix_documents(count_with_progress(files, column=text_column)), max_chars)
     tokenizer = train_tokenizer(
         characters_with_progress(texts, total=max_chars), vocab_size=vocab_size, num_sentinels=num_sentinels
     )

@@ -2,7 +2,7 @@
 
     source                                        blocks                        documents
     .jsonl, also .gz .xz .zst                     whole lines, about 1 MiB      the text column of each row
-    .csv .tsv, also .gz .xz; .parquet             rows, about 1 MiB of text     the text column of each row
+    .csv .tsv, also .gz .xz .zst; .parquet        rows, about 1 MiB of text     the text column of each row
     .txt, also .gz .xz .zst                       one                           one: the whole file
     hub:owner/name[:configuration[:split]]        rows, about 1 MiB of text     the text column of each row
 
@@ -11,7 +11,6 @@ the block, so that one large file, compressed or not, keeps any number of worker
 """
 
 import gzip
-import io
 import json
 import lzma
 import zlib
@@ -20,17 +19,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from t2t.data.readers import read_rows
+from t2t.data.readers import read_rows, unpack_zst
 from t2t.errors import CorruptRowError, DataError, Location, MissingDataError, T2TError, raise_faults
 
 _BLOCK_SIZE = 2**20  # bytes of lines, characters of texts: a quarter of a second of encoding
 _DOCUMENT_LIMIT = 2**26  # bytes of one line or .txt file: a block holds at least one document
 _LINE_KINDS = (".jsonl", ".txt")
 _ROW_KINDS = (".csv", ".tsv")
-_COMPRESSIONS = ("", ".gz", ".xz")
+_COMPRESSIONS = ("", ".gz", ".xz", ".zst")
 SUFFIXES = (
-    *(kind + compression for kind in _LINE_KINDS for compression in (*_COMPRESSIONS, ".zst")),
-    *(kind + compression for kind in _ROW_KINDS for compression in _COMPRESSIONS),
+    *(kind + compression for kind in (*_LINE_KINDS, *_ROW_KINDS) for compression in _COMPRESSIONS),
     ".parquet",
 )
 
@@ -244,9 +242,7 @@ def _unpacked(file: BinaryIO, compression: str) -> BinaryIO:
     if compression == "xz":
         return lzma.LZMAFile(file)  # type: ignore[return-value]
     if compression == "zst":
-        import pyarrow  # 40 ms; the other compressions do without
-
-        return io.BufferedReader(pyarrow.CompressedInputStream(pyarrow.PythonFile(file, "r"), "zstd"))
+        return unpack_zst(file)
     return file
 
 

@@ -26,7 +26,7 @@ from t2t.data.blocks import Block, TextSource
 from t2t.data.corpus import StoreWriter, TokenStore, refuse_existing, token_dtype, writing_errors
 from t2t.data.duplicates import find_duplicates
 from t2t.data.near_duplicates import NUM_BANDS, find_near_duplicates
-from t2t.data.unfinished import NUM_DOCUMENTS, NUM_EMPTY, NUM_TOKENS, SOURCE, UnfinishedBuild
+from t2t.data.unfinished import NUM_DOCUMENTS, NUM_EMPTY, NUM_TOKENS, SOURCE, UnfinishedBuild, alone_in
 from t2t.errors import Location, TokenStoreError
 
 Progress = Callable[[str, int, int | None], object]  # phase, done, of how many bytes (None: nobody knows)
@@ -69,14 +69,16 @@ def build_corpus(
             and the whole, in bytes.
     Raises:
         CorruptRowError: a document cannot be read. All before it is done: mended, the build goes on.
-        TokenStoreError: the folder exists, there is no document, the disk is full, a worker died, or an
-            unfinished build with other settings is in the way.
+        TokenStoreError: the folder exists, there is no document, the disk is full, a worker died, another
+            process is building the same store, or an unfinished build with other settings is in the way.
     """
     folder = Path(folder)
     refuse_existing(folder)
     on_progress = on_progress or _no_progress
     unfinished = folder.with_name(f"{folder.name}.unfinished")
-    with writing_errors(unfinished, mend="make room and start again: it goes on where it was"):
+    mend = "make room and start again: it goes on where it was"
+    with writing_errors(unfinished, mend=mend), alone_in(unfinished):
+        refuse_existing(folder)  # another process may have finished it since
         dtype = token_dtype(vocab_size)
         build = UnfinishedBuild.open(
             unfinished,

@@ -1,6 +1,6 @@
 """The documents of a text corpus, and how files of any number and size are mixed into one even stream.
 
-A document is one row's `text`, or one whole `.txt` file, of any format that `blocks.py` lists.
+A document is one column of a row, or one whole `.txt` file, of any format that `blocks.py` lists.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,18 +21,25 @@ class TextFile:
 
     path: Path
     num_documents: int
+    column: str = "text"
 
 
 def count_documents(
-    paths: Iterable[str | Path], *, on_file: Callable[[TextFile], None] | None = None
+    paths: Iterable[str | Path],
+    *,
+    column: str = "text",
+    on_file: Callable[[TextFile], None] | None = None,
 ) -> list[TextFile]:
     """Read every file once: the number of its documents. Faulty rows show here, not an hour later.
 
+    Args:
+        column: of rows, the one that holds the documents.
+        on_file: called after each file.
     Raises: MissingDataError, DataError, CorruptRowError.
     """
     files = []
     for source in corpus_files(paths):
-        file = TextFile(source.path, sum(1 for _ in _documents(source, "text")))
+        file = TextFile(source.path, sum(1 for _ in _documents(source, column)), column)
         files.append(file)
         if on_file:
             on_file(file)
@@ -72,7 +79,7 @@ def _documents(source: CorpusFile, column: str) -> Iterator[str]:
 
 
 def _mix(files: Sequence[TextFile]) -> Iterator[str]:
-    streams = [read_documents(file.path) for file in files]
+    streams = [read_documents(file.path, column=file.column) for file in files]
     counts = np.array([file.num_documents for file in files])
     left = counts.copy()
     # Document i of n is due when (i + 0.5) / n of the whole has been read: the middle of its share.

@@ -6,8 +6,9 @@
 
 Draw number `index` takes card `index` of the endless row of decks. The card says which task, and how often
 that task came before says which of its rows: row after row through shuffled passes, so that a task's rows are
-used equally often, whatever the cap. A hash of the index picks template and demonstrations. So `draw` is a
-pure function of (seed, index): it needs no state to resume, and any process may take any draw.
+used equally often, whatever the cap; of a balanced task the labels take turns, each with passes of its own. A
+hash of the index picks template and demonstrations. So `draw` is a pure function of (seed, index): it needs
+no state to resume, and any process may take any draw.
 
 Rates follow seqio (`rate_num_examples`) and T5, section 3.5.2 of Raffel et al. 2020, arXiv:1910.10683.
 Demonstrations in a share of the training examples follow Flan: Longpre et al. 2023, arXiv:2301.13688.
@@ -15,16 +16,27 @@ Demonstrations in a share of the training examples follow Flan: Longpre et al. 2
 
 import math
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache, partial
 
+import numpy as np
+
 from t2t.data.deck import Deck, permutation, random_words
 from t2t.data.task import Task
-from t2t.errors import HeldOutLeakError, MixtureError, T2TError, TemplateError, did_you_mean, raise_faults
+from t2t.errors import (
+    HeldOutLeakError,
+    Location,
+    MixtureError,
+    T2TError,
+    TemplateError,
+    did_you_mean,
+    raise_faults,
+)
 from t2t.templates.few_shot import choose_demonstrations, with_demonstrations
 from t2t.templates.template import RenderedExample, Template
 
+NUM_TRIED_ROWS = 100  # of each task under each of its templates, before the first is drawn
 DECK_SIZE = 65_536  # cards; rates are kept to 1 / 65,536, and a smaller rate still gets one card
 
 
@@ -66,6 +78,8 @@ class Mixture:
         rates: Mapping[str, float] | None = None,
         held_out: Collection[str] = (),
         templates: Mapping[str, Sequence[str]] | None = None,
+        balanced: Collection[str] = (),
+        max_rows: int | None = None,
         shots_share: float = 0.0,
         max_shots: int = 0,
         split: str = "train",
@@ -85,23 +99,37 @@ class Mixture:
             rates: a weight for every task by name, on any scale, instead of the rates above.
             held_out: names of tasks, clusters or datasets that must not be in the mixture.
             templates: for tasks named here, the names of the templates to use; else all of them.
+            balanced: names of tasks whose labels come equally often, however often the rows have them; a
+                task without labels stays as it is.
+            max_rows: a task with more rows is drawn from this many of them, chosen at random.
             shots_share: share of draws that get demonstrations, 0 to 1.
             max_shots: such a draw gets 1 to this many, evenly; where a task has fewer rows, up to all others.
             split: the split that rows are read from.
         Raises:
             HeldOutLeakError: a task or its cluster is held out.
             MixtureError: no tasks, a task twice, a task without rows, rates that are not usable.
-            TemplateError: no template of that name, or one that does not render its task's first row.
+            TemplateError: no template of that name, or one that does not render one of 100 rows tried.
             MissingDataError, CorruptRowError: the rows cannot be read.
         """
         _check_tasks(tasks, held_out)
-        _check_numbers(cap, temperature, shots_share, max_shots)
+        _check_numbers(cap, temperature, max_rows, shots_share, max_shots)
         names = [task.name for task in tasks]
         _check_names("templates", templates or {}, names)
         _check_names("weights", weights or {}, names)
+        _check_names("balanced", balanced, names)
         if rates:
             _check_rates(rates, names)
-        sources = [_Source(task, (templates or {}).get(task.name), split=split, seed=seed) for task in tasks]
+        sources = [
+            _Source(
+                task,
+                (templates or {}).get(task.name),
+                split=split,
+                seed=seed,
+                is_balanced=task.name in balanced,
+                max_rows=max_rows,
+            )
+            for task in tasks
+        ]
         _check_rows(sources, split)
         if not rates:
             sizes = {source.task.name: min(len(source.rows), cap or math.inf) for source in sources}
@@ -150,20 +178,45 @@ class Mixture:
 class _Source:
     """One task of a mixture: its rows in memory, the templates in use, and the order of each pass."""
 
-    def __init__(self, task: Task, template_names: Sequence[str] | None, *, split: str, seed: int) -> None:
+    def __init__(
+        self,
+        task: Task,
+        template_names: Sequence[str] | None,
+        *,
+        split: str,
+        seed: int,
+        is_balanced: bool,
+        max_rows: int | None,
+    ) -> None:
         self.task = task
         self.templates = task.templates
         if template_names is not None:
             self.templates = tuple(task.file.template(name) for name in template_names)
         self.rows = list(task.rows(split))
+        if max_rows is not None and len(self.rows) > max_rows:
+            chosen = permutation(len(self.rows), seed, "rows", task.name)[:max_rows]
+            self.rows = [self.rows[place] for place in sorted(chosen.tolist())]
+        groups: dict[object, list[int]] = defaultdict(
+            list
+        )  # the places of each label's rows; one if not balanced
+        for place, (_, row) in enumerate(self.rows):
+            groups[row.get("label") if is_balanced else None].append(place)
+        self._groups = list(groups.values())
         # Keyed by the task's name, so that its order stays the same when other tasks join or leave. Two
-        # passes are kept, since draws around the end of a pass may come in any order.
-        self._order = lru_cache(maxsize=2)(partial(permutation, len(self.rows), seed, "pass", task.name))
+        # passes of each group are kept, since draws around the end of a pass may come in any order.
+        self._order = lru_cache(maxsize=2 * max(1, len(groups)))(partial(self._shuffle, seed))
 
     def place(self, num_before: int) -> int:
         """Where in `rows` the row lies that is due after `num_before` draws from this task."""
-        number, step = divmod(num_before, len(self.rows))
-        return int(self._order(number)[step])
+        turn, group = divmod(num_before, len(self._groups))
+        number, step = divmod(turn, len(self._groups[group]))
+        return int(self._order(group, number)[step])
+
+    def _shuffle(self, seed: int, group: int, number: int) -> np.ndarray:
+        """The places of a group's rows in the order of a pass."""
+        places = np.array(self._groups[group])
+        key = ("pass", self.task.name, number) if group == 0 else ("pass", self.task.name, group, number)
+        return places[permutation(len(places), seed, *key)]
 
     def render(self, place: int, template: Template) -> RenderedExample:
         example_id, row = self.rows[place]
@@ -199,11 +252,14 @@ def _check_tasks(tasks: Sequence[Task], held_out: Collection[str]) -> None:
         )
 
 
-def _check_numbers(cap: int | None, temperature: float, shots_share: float, max_shots: int) -> None:
+def _check_numbers(
+    cap: int | None, temperature: float, max_rows: int | None, shots_share: float, max_shots: int
+) -> None:
     faults = [
         MixtureError(f"{name} must be {wanted}: {value}")
         for name, value, is_good, wanted in [
             ("cap", cap, cap is None or cap >= 1, "1 or more"),
+            ("max_rows", max_rows, max_rows is None or max_rows >= 1, "1 or more"),
             ("temperature", temperature, 0 < temperature < math.inf, "above 0"),
             ("shots_share", shots_share, 0 <= shots_share <= 1, "between 0 and 1"),
             (
@@ -254,8 +310,21 @@ def _check_rows(sources: Sequence[_Source], split: str) -> None:
         if not source.templates:
             faults.append(MixtureError(f'task "{source.task.name}" is to be used with none of its templates'))
         for template in source.templates:
-            try:
-                source.render(0, template)
-            except TemplateError as error:
-                faults.append(error)
+            faults += _faults_of(source, template)
     raise_faults(faults)
+
+
+def _faults_of(source: _Source, template: Template) -> list[TemplateError]:
+    """What fails on rows from all over a task, each fault on the first row that has it.
+
+    100 rows take 10 ms; all of them would take as long as an epoch of rendering.
+    """
+    faults: dict[Location | None, TemplateError] = {}
+    num_rows = len(source.rows)
+    num_tried = min(num_rows, NUM_TRIED_ROWS)
+    for number in range(num_tried):
+        try:
+            source.render(number * num_rows // num_tried, template)
+        except TemplateError as error:
+            faults.setdefault(error.where, error)
+    return list(faults.values())

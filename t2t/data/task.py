@@ -74,7 +74,7 @@ class Task:
         """The splits that are there locally, such as ("train", "test"); empty if only the Hub has them."""
         dataset = self.file.dataset
         names = dict.fromkeys((*_STANDARD_SPLITS, *dataset.splits, *dataset.files))
-        return tuple(name for name in names if self._local_file(name))
+        return tuple(name for name in names if self.local_file(name))
 
     def rows(self, split: str, *, limit: int | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
         """The rows of a split as `("validation:17", context)`, where 17 is the row's place in the split.
@@ -105,7 +105,7 @@ class Task:
                 f'the data root "{self.data_root}" is not a folder',
                 mend=f"name another with --data-root or {DATA_ROOT_VARIABLE}",
             )
-        if local_file := self._local_file(split):
+        if local_file := self.local_file(split):
             return read_rows(local_file)
         tried = [self._local_pattern(split)]
         if (splits := self.splits()) or dataset.hub is None or split in dataset.files:
@@ -129,7 +129,8 @@ class Task:
         local = self.file.dataset.local
         return self.data_root / local if self.data_root is not None and local is not None else None
 
-    def _local_file(self, split: str) -> Path | None:
+    def local_file(self, split: str) -> Path | None:
+        """The file that holds a split's rows here, or None. Raises: DataError if there are several."""
         if (named := self._named_file(split)) is not None:
             return named if named.is_file() else None
         folder = self._local_folder()

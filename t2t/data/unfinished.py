@@ -4,6 +4,7 @@
     store.unfinished/blocks.bin      int64 (num_blocks, 4): source, documents, tokens, empty documents
     store.unfinished/tokens.bin      token ids of all blocks, in the order they were read
     store.unfinished/<column>.bin    facts about each document (block_encoding.COLUMN_BYTES)
+    store.unfinished/lock            locked by the process that builds; the system unlocks it when that ends
 
 A block counts from the moment it stands in blocks.bin, which is written last; whatever the other files hold
 beyond is cut off.
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from t2t.data.block_encoding import COLUMN_BYTES, EncodedBlock
 from t2t.data.blocks import TextSource
@@ -25,6 +27,28 @@ from t2t.errors import Location, TokenStoreError
 
 SOURCE, NUM_DOCUMENTS, NUM_TOKENS, NUM_EMPTY = range(4)  # columns of `blocks`
 _COMMIT_TOKENS = 2**22  # between two waits for the disk: a kill costs a few seconds of work
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other builds out of a folder, which is made if need be.
+
+    Raises: TokenStoreError at once, having changed nothing, if another process builds there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise TokenStoreError(
+            "another process is building this token store",
+            where=Location(folder),
+            mend="wait until it ends, or choose another folder",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @dataclass
@@ -50,7 +74,7 @@ class UnfinishedBuild:
         columns: Sequence[str],
         itemsize: int,
     ) -> "UnfinishedBuild":
-        """Begin a build, or go on with the one in `folder`.
+        """Begin a build, or go on with the one in `folder`, which exists and is locked (`alone_in`).
 
         Blocks of the sources up to the first that is new, or has changed, are taken over.
         Raises: TokenStoreError if that build has other settings.
@@ -59,7 +83,6 @@ class UnfinishedBuild:
             "settings": settings,
             "sources": [[source.name, source.version, source.num_bytes] for source in sources],
         }
-        folder.mkdir(parents=True, exist_ok=True)
         blocks = np.empty((0, 4), dtype=np.int64)
         try:
             before = json.loads((folder / "plan.json").read_text(encoding="utf-8"))

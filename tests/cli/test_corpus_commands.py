@@ -55,6 +55,26 @@ def test_text_files_become_a_tokenizer_and_a_token_store(texts):
     assert "tokens of a document" in run(corpus_command.app, "stats", "store")
 
 
+def test_a_tokenizer_learns_from_the_column_that_is_named(texts):
+    rows = [{"body": TEXT, "text": "x"}, {"body": "The weather.", "text": "x"}]
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    options = ["--out", "tok", "--vocab-size", "384"]
+    run(tokenizer_command.app, "train", "rows.jsonl", "--text-column", "body", *options)
+    expected = tokenizer_digest(train_tokenizer([TEXT, "The weather."], vocab_size=384))
+    assert tokenizer_digest(load_tokenizer("tok")) == expected
+
+
+def test_a_column_that_rows_lack_is_named_with_the_line(texts):
+    with pytest.raises(T2TError) as caught:
+        run(tokenizer_command.app, "train", "texts.jsonl", "--text-column", "body", "--out", "tok")
+    assert str(caught.value) == (
+        'row has no column "body"\n'
+        "  where: texts.jsonl:1, body\n"
+        "  have:  text\n"
+        "  mend:  name the column that holds the documents (text_column)"
+    )
+
+
 def test_column_duplicates_and_workers_can_be_chosen(texts, tokenizer_folder):
     rows = [{"body": TEXT}, {"body": TEXT.upper()}]
     Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -208,6 +208,6 @@ def test_all_impossible_files_are_named_at_once(tmp_path):
         'data file "page.html" is of a kind that cannot be read\n'
         f"  where: {tmp_path}/page.html\n"
         "  have:  .jsonl, .jsonl.gz, .jsonl.xz, .jsonl.zst, .txt, .txt.gz, .txt.xz, .txt.zst, "
-        ".csv, .csv.gz, .csv.xz, .tsv, .tsv.gz, .tsv.xz, .parquet\n"
+        ".csv, .csv.gz, .csv.xz, .csv.zst, .tsv, .tsv.gz, .tsv.xz, .tsv.zst, .parquet\n"
         "  mend:  convert it to one of these"
     )

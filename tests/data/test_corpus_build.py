@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +205,43 @@ def test_a_mended_line_goes_on_with_the_files_before_it(tmp_path, files, small_b
     files[1].write_text(good + "\n")
     counted = Interrupting(6, AssertionError("encoded again"))  # 5 blocks of b, one of c
     assert build(files, tmp_path / "store", encode=counted).num_documents == 51
+
+
+def test_a_second_build_of_the_same_store_fails_at_once_and_harms_nothing(tmp_path, files, small_blocks):
+    whole = build(files, tmp_path / "whole")
+    refused = []
+
+    def encode_while_another_tries(texts: list[str]) -> list[list[int]]:
+        with pytest.raises(TokenStoreError) as caught:
+            build(files[:1], tmp_path / "store", duplicates="near")
+        refused.append(str(caught.value))
+        return encode(texts)
+
+    build(files, tmp_path / "store", encode=encode_while_another_tries)
+    assert set(refused) == {
+        "another process is building this token store\n"
+        f"  where: {tmp_path}/store.unfinished\n"
+        "  mend:  wait until it ends, or choose another folder"
+    }
+    assert contents(tmp_path / "store") == contents(whole.folder)
+    assert not (tmp_path / "store.unfinished").exists()
+
+
+def test_a_build_that_comes_when_another_has_just_ended_is_refused(tmp_path, files, monkeypatch):
+    alone_in = corpus_build.alone_in
+
+    @contextmanager
+    def locked_late(folder: Path) -> Iterator[None]:
+        with monkeypatch.context() as patch:
+            patch.setattr(corpus_build, "alone_in", alone_in)
+            build(files, tmp_path / "store")
+        with alone_in(folder):
+            yield
+
+    monkeypatch.setattr(corpus_build, "alone_in", locked_late)
+    with pytest.raises(TokenStoreError, match=r"^the output folder exists already\n"):
+        build(files, tmp_path / "store")
+    assert sorted(documents(TokenStore.open(tmp_path / "store")))[0] == "a00"
 
 
 def test_an_unfinished_build_with_other_settings_is_left_alone(tmp_path, files, small_blocks):

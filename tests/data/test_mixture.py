@@ -1,5 +1,6 @@
 """A mixture draws tasks at their rates and rows without replacement, as a pure function of seed and index."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -214,12 +215,41 @@ def test_a_column_that_the_data_lack_is_an_error_before_the_first_draw(tasks, to
         Mixture.build(tasks, seed=0)
 
 
-def test_a_row_that_does_not_render_is_named(tasks, toy_data_root):
-    (toy_data_root / "toy_sums" / "train.jsonl").write_text(
-        '{"left": 1, "right": 2, "total": 3}\n{"left": 1}\n'
-    )
+def write_sums(data_root: Path, *, num_rows: int, bad: int) -> None:
+    """Rows of toy_sums, of which row `bad` lacks its total."""
+    rows = [{"left": 1, "right": 2} | ({} if row == bad else {"total": 3}) for row in range(num_rows)]
+    (data_root / "toy_sums" / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.mark.parametrize("num_rows", [12, 100, 400])
+def test_rows_from_all_over_a_task_are_tried_before_the_first_draw(
+    tasks, toy_tasks_dir, toy_data_root, num_rows
+):
+    bad = 3 * num_rows // 4  # with 400 rows every fourth one is tried: 0, 4, ..., 300, ...
+    write_sums(toy_data_root, num_rows=num_rows, bad=bad)
+    with pytest.raises(Faults) as caught:
+        Mixture.build(tasks, seed=0)
+    assert [str(fault) for fault in caught.value.faults] == [
+        f'row "train:{bad}" of task "toy_sums": template "{name}" reads a column that the dataset lacks: '
+        '"total"\n'
+        f"  where: {toy_tasks_dir}/sums/toy_sums.yaml:{9 + index}, templates[{index}].target\n"
+        "  have:  left, right"
+        for index, name in enumerate(["plus", "in words", "adds up"])
+    ]
+
+
+def test_what_fails_on_many_rows_is_told_once(tasks, toy_data_root):
+    rows = '{"left": 1, "right": 2, "total": 3}\n' * 3 + '{"left": 1, "right": 2}\n' * 3
+    (toy_data_root / "toy_sums" / "train.jsonl").write_text(rows)
+    with pytest.raises(TemplateError, match=r'^row "train:3" of task "toy_sums": template "plus" reads '):
+        Mixture.build(tasks, templates={"toy_sums": ["plus"]}, seed=0)
+
+
+def test_a_row_that_was_not_tried_is_named_when_it_is_drawn(tasks, toy_data_root):
+    write_sums(toy_data_root, num_rows=200, bad=1)  # every second row is tried
+    mixture = Mixture.build(tasks[1:], seed=0)
     with pytest.raises(TemplateError) as caught:
-        draws(Mixture.build(tasks[1:], seed=0), 2)
+        draws(mixture, 200)
     assert caught.value.problem.startswith('row "train:1" of task "toy_sums": template ')
 
 
@@ -289,3 +319,25 @@ def test_weights_multiply_the_rates_of_sizes(tasks):
 def test_weights_that_are_all_zero_leave_nothing_to_draw(tasks):
     with pytest.raises(MixtureError, match="rates sum to 0: no task could be drawn"):
         Mixture.build(tasks, weights={"toy_mood": 0.0, "toy_sums": 0.0}, seed=0)
+
+
+def test_the_labels_of_a_balanced_task_come_equally_often(tasks, toy_data_root):
+    rows = (toy_data_root / "toy_mood" / "train.jsonl").read_text().splitlines(keepends=True)
+    happy = [row for row in rows if "happy" in row]
+    sad = [row for row in rows if "sad" in row]
+    (toy_data_root / "toy_mood" / "train.jsonl").write_text("".join(happy[:6] + sad[:2]))
+    plain, balanced = (
+        draws(Mixture.build(tasks[:1], balanced=names, seed=0), 240) for names in ([], ["toy_mood"])
+    )
+    # 6 of one label and 2 of the other: a quarter of the draws, or half
+    for drawn, share in [(plain, 1 / 4), (balanced, 1 / 2)]:
+        rare = [example.example_id for example in drawn if example.example_id in {"train:6", "train:7"}]
+        assert len(rare) == 240 * share
+    assert set(Counter(example.example_id for example in balanced).values()) == {120 // 6, 120 // 2}
+
+
+def test_a_task_may_be_drawn_from_some_of_its_rows_only(tasks):
+    few = {e.example_id for e in draws(Mixture.build(tasks[:1], max_rows=5, seed=0), 100)}
+    other = {e.example_id for e in draws(Mixture.build(tasks[:1], max_rows=5, seed=1), 100)}
+    assert len(few) == len(other) == 5
+    assert few != other

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 import json
 import lzma
 import sys
@@ -22,7 +23,13 @@ ROWS = [
     {"text": 'She said "no",\nand left.', "label": "negative"},
     {"text": "déjà vu \u2028 twice\ttabbed", "label": "positive"},
 ]
-OPENERS: dict[str, Callable] = {"": open, ".gz": gzip.open, ".xz": lzma.open}
+
+
+def open_zst(path: Path, *_, **options) -> io.TextIOWrapper:
+    return io.TextIOWrapper(pa.CompressedOutputStream(str(path), "zstd"), **options)
+
+
+OPENERS: dict[str, Callable] = {"": open, ".gz": gzip.open, ".xz": lzma.open, ".zst": open_zst}
 
 
 def write_rows(path: Path, rows: list[dict]) -> Path:
@@ -94,7 +101,7 @@ def test_text_that_is_not_utf8_is_an_error(tmp_path, suffix):
     assert str(caught.value.where) == f"{path}:2"
 
 
-@pytest.mark.parametrize("suffix", [".jsonl.gz", ".jsonl.xz", ".csv.gz"])
+@pytest.mark.parametrize("suffix", [".jsonl.gz", ".jsonl.xz", ".jsonl.zst", ".csv.gz", ".csv.zst"])
 def test_a_cut_off_compressed_file_is_an_error_not_a_shorter_file(tmp_path, suffix):
     path = write_rows(tmp_path / f"rows{suffix}", ROWS * 50)
     path.write_bytes(path.read_bytes()[:-20])
@@ -159,7 +166,8 @@ def test_an_unknown_suffix_names_those_that_can_be_read(tmp_path):
     assert str(caught.value) == (
         'data file "rows.xlsx" is of a kind that cannot be read\n'
         f"  where: {path}\n"
-        "  have:  .jsonl, .jsonl.gz, .jsonl.xz, .csv, .csv.gz, .csv.xz, .tsv, .tsv.gz, .tsv.xz, .parquet\n"
+        "  have:  .jsonl, .jsonl.gz, .jsonl.xz, .jsonl.zst, .csv, .csv.gz, .csv.xz, .csv.zst, "
+        ".tsv, .tsv.gz, .tsv.xz, .tsv.zst, .parquet\n"
         "  mend:  convert it to one of these"
     )
 

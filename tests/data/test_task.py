@@ -8,7 +8,10 @@ from t2t.data import task as task_module
 from t2t.data.task import Task
 from t2t.errors import DataError, MissingDataError, TaskNotFoundError
 
-SUFFIXES = "{.jsonl,.jsonl.gz,.jsonl.xz,.csv,.csv.gz,.csv.xz,.tsv,.tsv.gz,.tsv.xz,.parquet}"
+SUFFIXES = (
+    "{.jsonl,.jsonl.gz,.jsonl.xz,.jsonl.zst,.csv,.csv.gz,.csv.xz,.csv.zst,"
+    ".tsv,.tsv.gz,.tsv.xz,.tsv.zst,.parquet}"
+)
 
 
 @pytest.fixture(autouse=True)
