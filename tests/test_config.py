@@ -75,15 +75,15 @@ def test_all_faults_are_told_at_once_with_their_places(run_yaml):
         "  where: command line, optim.betas[1]\n"
         'unknown key: "clip_nrm"\n'
         "  where: command line, optim.clip_nrm\n"
-        "  have:  betas, clip_norm, lr, name, weight_decay\n"
+        "  have:  betas, clip_norm, layer_lr_decay, lr, name, unfreeze_every, weight_decay\n"
         '  mend:  did you mean "clip_norm"?\n'
         'unknown value for "name": "linea"\n'
         "  where: command line, schedule.name\n"
-        "  have:  cosine, linear, inverse_sqrt, constant\n"
+        "  have:  cosine, linear, inverse_sqrt, constant, wsd\n"
         '  mend:  did you mean "linear"?\n'
         'unknown key: "learning_rte"\n'
         f"  where: {run_yaml}:7, optim.learning_rte\n"
-        "  have:  betas, clip_norm, lr, name, weight_decay\n"
+        "  have:  betas, clip_norm, layer_lr_decay, lr, name, unfreeze_every, weight_decay\n"
         '"num_steps" should be greater than or equal to 1, not 0\n'
         f"  where: {run_yaml}:9, training.num_steps"
     )
@@ -136,6 +136,17 @@ def test_a_batch_is_cut_into_equal_micro_batches(run_yaml):
     assert error_of(run_yaml, "training.batch_size=6", "training.micro_batch_size=4") == (
         f"batch_size 6 is no multiple of micro_batch_size 4\n  where: {run_yaml}:9, training"
     )
+
+
+@pytest.mark.parametrize(
+    ("override", "problem", "mend"),
+    [
+        ("schedule.name=wsd", "wsd lacks decay_steps", "give the steps in which the rate falls at the end"),
+        ("schedule.decay_steps=5", "cosine takes no decay_steps", "leave them out, or set name: wsd"),
+    ],
+)
+def test_only_wsd_takes_decay_steps(run_yaml, override, problem, mend):
+    assert error_of(run_yaml, override) == f"{problem}\n  where: command line, schedule\n  mend:  {mend}"
 
 
 def test_a_config_never_changes(run_yaml):

@@ -16,7 +16,10 @@ def report(
         Path | None, typer.Option("--out", metavar="DIR", help="Where to write. Default: the run's folder.")
     ] = None,
 ) -> None:
-    """Draw loss, learning rate, throughput and the rest of metrics.jsonl: report.png and report.html."""
+    """Draw loss, scores, learning rate and the rest of metrics.jsonl: report.png and report.html.
+
+    A dashed line marks the step of the best validation.
+    """
     from t2t.training.run_report import RunReport
 
     for path in RunReport.of(run_dir).write(out or run_dir):

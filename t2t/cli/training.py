@@ -28,11 +28,15 @@ def end_run(outcome: Outcome, run_dir: Path) -> None:
     """Say what came of a run; one that a signal stopped exits with 128 plus its number, as shells expect."""
     if outcome.stopped_by is None:
         if outcome.is_main_process:
+            if outcome.ended_early:
+                print(f"ended early after step {outcome.step}: best validation in step {outcome.best_step}")
             folder = run_dir / "model"
+            is_last = outcome.published_step in (None, outcome.step)
+            of_step = "" if is_last else f" of step {outcome.published_step}"
             if (folder / "adapter_config.json").is_file():
-                print(f"the adapter is in {folder}; use it with --adapter {folder}")
+                print(f"the adapter{of_step} is in {folder}; use it with --adapter {folder}")
             else:
-                print(f"the model is in {folder}")
+                print(f"the model{of_step} is in {folder}")
         return
     if outcome.is_main_process:
         print(f"stopped after step {outcome.step}; go on with --resume")
@@ -61,8 +65,9 @@ class DrawnProgress:
         self._advance()
 
     def metrics(self, line: Mapping[str, Any]) -> None:
-        """Print `step 20  loss 6.217  lr 0.0008  ...`."""
-        print("  ".join(f"{key} {_short(value)}" for key, value in line.items()), flush=True)
+        """Print `step 20  loss 6.217  lr 0.0008  ...`; numbers by task are in metrics.jsonl alone."""
+        numbers = {key: value for key, value in line.items() if not isinstance(value, Mapping)}
+        print("  ".join(f"{key} {_short(value)}" for key, value in numbers.items()), flush=True)
 
 
 def _short(value: Any) -> str:

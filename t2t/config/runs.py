@@ -7,11 +7,12 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from t2t.config.objective import ObjectiveConfig
+from t2t.config.regularization import RegularizationConfig
 from t2t.config.section import Count, Fraction, PositiveCount, Section
-from t2t.config.training import OptimConfig, ScheduleConfig, TrainingConfig
+from t2t.config.training import OptimConfig, ScheduleConfig, TrainingConfig, ValidationConfig
 
 
-class PretrainModelConfig(Section):
+class ModelConfig(Section):
     """Which model to train: a new one of a preset's size, or an existing one."""
 
     preset: str | None = Field(default=None, description="size of a new model, a key of t2t.model.PRESETS")
@@ -28,11 +29,16 @@ class PretrainModelConfig(Section):
 
 
 class PretrainDataConfig(Section):
-    """Token stores made by `t2t corpus`."""
+    """Token stores made by `t2t corpus`: one, or one for each language token of an mBART: `de_DE: FOLDER`."""
 
-    train: Path = Field(description="token store folder")
-    validation: Path | None = Field(
-        default=None, description="token store folder; without one nothing is validated"
+    train: Path | Mapping[str, Path] = Field(description="token store folder, or folders by language")
+    validation: Path | Mapping[str, Path] | None = Field(
+        default=None, description="likewise; without one nothing is validated"
+    )
+    temperature: float = Field(
+        default=1.0,
+        ge=1,
+        description="languages are drawn in proportion to tokens ** (1 / temperature); 1.43 is mBART's",
     )
 
 
@@ -41,19 +47,27 @@ class PretrainConfig(Section):
 
     run_dir: Path = Field(description="folder of checkpoints, metrics.jsonl, run.json and model/")
     seed: Count = Field(default=0, description="of weights, data order, noise and dropout")
-    model: PretrainModelConfig
+    model: ModelConfig
     data: PretrainDataConfig
     objective: ObjectiveConfig = ObjectiveConfig()
     optim: OptimConfig = OptimConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    regularization: RegularizationConfig = RegularizationConfig()
     training: TrainingConfig
 
+    @model_validator(mode="after")
+    def _language_is_told_once(self) -> Self:
+        if self.objective.language and not isinstance(self.data.train, Path):
+            raise ValueError("objective.language stands beside stores by language", "leave it out")
+        return self
 
-class FinetuneModelConfig(Section):
-    """The model to start from."""
 
-    init_from: str = Field(description="folder or Hub id")
-    dropout_rate: Fraction | None = Field(default=None, description="null: as the model was saved")
+class FinetuneModelConfig(ModelConfig):
+    """The model to start from; a new one learns the tasks from nothing, see `denoising`."""
+
+    dropout_rate: Fraction | None = Field(
+        default=None, description="null: as the model was saved; 0 for a new one"
+    )
 
 
 class ShotsConfig(Section):
@@ -64,7 +78,7 @@ class ShotsConfig(Section):
 
 
 class MixtureConfig(Section):
-    """The tasks and how often each is drawn: proportional to min(its size, cap) ** (1 / temperature)."""
+    """The tasks and how often each is drawn: as weight * min(its size, cap) ** (1 / temperature)."""
 
     tasks: tuple[str, ...] = Field(
         min_length=1, description="tasks, files, clusters, or patterns such as text2sql_*"
@@ -72,7 +86,10 @@ class MixtureConfig(Section):
     held_out: tuple[str, ...] = Field(default=(), description="tasks or clusters that must not be among them")
     cap: PositiveCount | None = Field(default=None, description="largest size, in examples, a task counts as")
     temperature: float = Field(default=1.0, ge=1, description="1 proportional to size, larger: more even")
-    rates: Mapping[str, float] = Field(default={}, description="fixed rates by task, instead of size")
+    weights: Mapping[str, float] = Field(
+        default={}, description="factors by task, cluster or pattern; those that name one task multiply"
+    )
+    rates: Mapping[str, float] = Field(default={}, description="fixed rates by task, instead of all that")
     data_root: Path | None = Field(
         default=None, description="folder of task data; null: T2T_DATA, else the Hub"
     )
@@ -82,7 +99,27 @@ class MixtureConfig(Section):
     templates: Mapping[str, tuple[str, ...]] = Field(
         default={}, description="by task: the only templates to use"
     )
+    balanced: tuple[str, ...] = Field(
+        default=(), description="tasks, clusters or patterns whose labels are trained on equally often"
+    )
+    max_rows: PositiveCount | None = Field(
+        default=None, description="rows of a task in use; of more rows, so many are chosen at random"
+    )
     shots: ShotsConfig = ShotsConfig()
+
+    @model_validator(mode="after")
+    def _weights_are_used(self) -> Self:
+        if self.weights and self.rates:
+            raise ValueError("weights stand beside rates, which need none", "give either, not both")
+        return self
+
+
+class DenoisingConfig(Section):
+    """Denoising of a corpus as one more task: T5's multi-task pretraining, see t2t.training.finetune."""
+
+    share: float = Field(gt=0, lt=1, description="fraction of the steps that denoise instead")
+    data: Path = Field(description="token store folder, made by `t2t corpus`")
+    objective: ObjectiveConfig = ObjectiveConfig()
 
 
 class LengthsConfig(Section):
@@ -159,8 +196,26 @@ class FinetuneConfig(Section):
         description="t_few adds two terms over the wrong answer choices, see t2t.training.choice_loss",
     )
     mixture: MixtureConfig
+    denoising: DenoisingConfig | None = Field(default=None, description="null: every step trains on tasks")
     lengths: LengthsConfig = LengthsConfig()
     bucketing: BucketingConfig = BucketingConfig()
     optim: OptimConfig = OptimConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    regularization: RegularizationConfig = RegularizationConfig()
+    validation: ValidationConfig = ValidationConfig()
     training: TrainingConfig
+
+    @model_validator(mode="after")
+    def _adapted_model_exists(self) -> Self:
+        if self.adapter is not None and self.model.init_from is None:
+            raise ValueError("an adapter needs a trained model", "give model.init_from, or no adapter")
+        return self
+
+    @model_validator(mode="after")
+    def _score_is_validated(self) -> Self:
+        if self.validation.metric == "score" and not self.training.num_eval_batches:
+            raise ValueError(
+                "validation.metric is score, and nothing is validated",
+                "give training.num_eval_batches, or set validation.metric to loss",
+            )
+        return self

@@ -21,6 +21,17 @@ class OptimConfig(Section):
         default=(0.9, 0.999), description="decay of both moments per step"
     )
     clip_norm: float = Field(default=1.0, gt=0, description="largest global norm of the gradient")
+    layer_lr_decay: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="rate of a block as a fraction of that of the block above; 0.385 is 1/2.6, see "
+        "t2t.training.depth",
+    )
+    unfreeze_every: PositiveCount | None = Field(
+        default=None,
+        description="steps after which one more block begins to learn, from the top down; null: all do",
+    )
 
     @model_validator(mode="after")
     def _betas_are_used(self) -> Self:
@@ -32,13 +43,59 @@ class OptimConfig(Section):
 class ScheduleConfig(Section):
     """The learning rate over the run, see t2t.training.schedule."""
 
-    name: Literal["cosine", "linear", "inverse_sqrt", "constant"] = Field(
+    name: Literal["cosine", "linear", "inverse_sqrt", "constant", "wsd"] = Field(
         default="cosine", description="shape after warm-up"
     )
     warmup_steps: Count = Field(default=500, description="steps of linear growth from 0")
     final_lr_ratio: Fraction = Field(
         default=0.0, description="smallest rate after warm-up, fraction of the peak"
     )
+    decay_steps: PositiveCount | None = Field(
+        default=None, description="wsd: last steps of the run, in which the rate falls; it needs a number"
+    )
+
+    @model_validator(mode="after")
+    def _decay_is_for_wsd(self) -> Self:
+        if self.name == "wsd" and self.decay_steps is None:
+            raise ValueError("wsd lacks decay_steps", "give the steps in which the rate falls at the end")
+        if self.name != "wsd" and self.decay_steps is not None:
+            raise ValueError(f"{self.name} takes no decay_steps", "leave them out, or set name: wsd")
+        return self
+
+
+class EarlyStoppingConfig(Section):
+    """End a run that no longer gets better, see t2t.training.early_stopping."""
+
+    patience: PositiveCount = Field(description="validations in a row without a better one that end the run")
+    min_delta: float = Field(
+        default=0.0,
+        ge=0,
+        description="how much better a validation must be to count: nats per target token, or points",
+    )
+
+
+class ValidationConfig(Section):
+    """What validations of a fine-tuning run ask, and what tells which of them was the best."""
+
+    metric: Literal["loss", "score"] = Field(
+        default="loss",
+        description="what the best validation is told by; score: the mean over tasks of each task's first "
+        "metric, 0-100, from ranked or written answers, as t2t eval gives it",
+    )
+    tasks: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="tasks of the mixture; null: all that have validation rows"
+    )
+    num_rows: PositiveCount = Field(default=64, description="score: rows of each task, a sample")
+    num_templates: PositiveCount = Field(
+        default=1, description="score: templates of each task, the first that ask the original task"
+    )
+
+    @model_validator(mode="after")
+    def _score_is_asked(self) -> Self:
+        for name in ("num_rows", "num_templates"):
+            if self.metric == "loss" and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is of a score, and metric is loss", "set metric to score")
+        return self
 
 
 class TrainingConfig(Section):
@@ -57,13 +114,30 @@ class TrainingConfig(Section):
     )
     compile: bool = Field(default=False, description="torch.compile: minutes at the start, faster steps")
     log_every: PositiveCount = Field(default=10, description="steps between lines of metrics.jsonl")
+    trackers: tuple[Literal["tensorboard", "wandb"], ...] = Field(
+        default=(), description="where the numbers of metrics.jsonl also go, see t2t.training.trackers"
+    )
     eval_every: PositiveCount = Field(default=500, description="steps between validations")
     num_eval_batches: Count = Field(default=20, description="batches per validation; 0 validates nothing")
     checkpoint_every: PositiveCount = Field(default=500, description="steps between checkpoints")
     keep_checkpoints: PositiveCount = Field(default=2, description="newest checkpoints that are kept")
+    publish: Literal["last", "best"] = Field(
+        default="last",
+        description="the step that model/ is of; best: that of the best validation, whose checkpoint is kept",
+    )
+    early_stopping: EarlyStoppingConfig | None = Field(
+        default=None, description="null: num_steps are made, whatever the validations say"
+    )
     activation_checkpointing: bool = Field(
         default=False,
         description="compute activations again in the backward pass: far less memory, about 30 % more time",
+    )
+    ema_decay: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="share of the averaged weights that a step keeps, 0.999 say; the average is then "
+        "validated and is what model/ holds, see t2t.training.average",
     )
     shard: bool = Field(
         default=False,
@@ -78,6 +152,13 @@ class TrainingConfig(Section):
     num_threads: PositiveCount | None = Field(
         default=None, description="CPU threads of torch; null: its own choice"
     )
+
+    @model_validator(mode="after")
+    def _something_is_validated(self) -> Self:
+        if not self.num_eval_batches and (self.publish == "best" or self.early_stopping is not None):
+            wish = "publish best" if self.publish == "best" else "early_stopping"
+            raise ValueError(f"{wish} goes by validations, and there are none", "give num_eval_batches")
+        return self
 
     @model_validator(mode="after")
     def _equal_parts(self) -> Self:

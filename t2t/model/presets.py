@@ -5,6 +5,10 @@ by d_model ** -0.5 as in the first T5: a small model spends its parameters bette
 `transformers` 5 ties the two in every T5 anyway. BART has learned positions, hence a longest text; mBART is a
 BART that normalises before each layer instead of after it, which keeps deep models stable.
 
+No preset shares weights among blocks, as ALBERT does (Lan et al. 2020, arXiv:1909.11942): a T5 or BART whose
+blocks are tied cannot be saved by `save_pretrained`, since a config can ask for no such ties and the classes
+of `transformers` declare none, so that only code of ours could load one.
+
 Papers: T5: Raffel et al. 2020, arXiv:1910.10683, section 2.1; its GELU: Shazeer 2020, arXiv:2002.05202; BART:
 Lewis et al. 2020, arXiv:1910.13461, section 2.1; mBART: Liu et al. 2020, arXiv:2001.08210, section 2.2.
 """

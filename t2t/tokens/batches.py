@@ -55,6 +55,7 @@ class Batch:
     num_target_tokens: int  # without padding: what the loss averages over
     names: tuple[str, ...]  # of the rows, for messages
     wrong_labels: np.ndarray | None = None  # (batch, wrong choices, target_len) int64: -100 on padding
+    tasks: tuple[str, ...] = ()  # of the rows; empty where they are no rows of tasks
 
 
 def encode_examples(
@@ -139,6 +140,7 @@ def pad_batch(
         num_target_tokens=int(is_target.sum()),
         names=tuple(example.name for example in examples),
         wrong_labels=_pad_wrong(examples, labels.shape[1]),
+        tasks=tuple(example.task for example in examples),
     )
 
 

@@ -1,8 +1,9 @@
 """Checkpoints: all that a run needs to go on as if it had never stopped.
 
     checkpoints/step-00000500/
-        model/                  a plain `save_pretrained` folder: config, weights, tokenizer
+        model/                  a plain `save_pretrained` folder: config, weights, tokenizer; training.json
         optimizer.safetensors   moments by parameter: "model.shared.weight/exp_avg"
+        weights.safetensors     the weights as trained, where model/ holds their average
         trainer.json            step, running loss and time
 
 Nothing is pickled. Data order and dropout follow from (seed, step), so no state of theirs is stored. A
@@ -13,8 +14,8 @@ checkpoint is written aside under a name with a leading dot, synced to the disk 
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,14 @@ from torch.distributed.checkpoint.state_dict import (
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from t2t.errors import CheckpointError, Location
+from t2t.evaluation.training_record import TrainingRecord
 from t2t.model.pretrained import save_model
 from t2t.tokens.batches import Batch
 from t2t.training.sharding import slice_like
 from t2t.training.step_numbers import StepNumbers
 
 FORMAT = 1
+WEIGHTS = "weights.safetensors"
 
 
 @dataclass
@@ -53,6 +56,9 @@ class TrainerState:
         flops: floating-point operations since then, see t2t.training.throughput.
         step_seconds: time spent in steps since then.
         seconds: time the run has taken, validation and checkpoints included.
+        task_counts: examples of each task since the last metrics line; a task once drawn stays, with 0.
+        best_step, best_value: of the best validation; None before the first.
+        num_since_best: validations after it, see t2t.training.early_stopping.
     """
 
     step: int = 0
@@ -64,6 +70,10 @@ class TrainerState:
     flops: float = 0.0
     step_seconds: float = 0.0
     seconds: float = 0.0
+    task_counts: dict[str, int] = field(default_factory=dict)
+    best_step: int | None = None
+    best_value: float | None = None
+    num_since_best: int = 0
 
     def add_step(self, numbers: StepNumbers, *, flops: float) -> None:
         """Count the loss and the tokens of a step; `step` and the times are counted by the loop."""
@@ -73,10 +83,15 @@ class TrainerState:
         self.num_target_tokens += batch.num_target_tokens
         self.num_tokens += batch.num_source_tokens + batch.num_target_tokens
         self.flops += flops
+        for task in batch.tasks:
+            self.task_counts[task] = self.task_counts.get(task, 0) + 1
 
-    def take_metrics(self, peak_flops: float | None) -> dict[str, float]:
-        """Loss, tokens per second and, where the peak is known, `mfu` since the last call; all begin anew."""
-        line = {
+    def take_metrics(self, peak_flops: float | None) -> dict[str, Any]:
+        """What happened since the last call; all counts begin anew.
+
+        Loss, tokens per second; `mfu` where the peak is known; `task_shares` where examples are of tasks.
+        """
+        line: dict[str, Any] = {
             "step": self.step,
             "loss": self.loss_sum / self.num_target_tokens,
             "grad_norm": self.grad_norm,
@@ -85,6 +100,11 @@ class TrainerState:
         if peak_flops is not None:
             line["mfu"] = round(self.flops / self.step_seconds / peak_flops, 4)
         line["seconds"] = round(self.seconds, 1)
+        if num_examples := sum(self.task_counts.values()):
+            line["task_shares"] = {
+                task: round(self.task_counts[task] / num_examples, 4) for task in sorted(self.task_counts)
+            }
+            self.task_counts = dict.fromkeys(self.task_counts, 0)
         self.loss_sum, self.num_target_tokens, self.num_tokens, self.flops = 0.0, 0, 0, 0.0
         self.step_seconds = 0.0
         return line
@@ -109,11 +129,17 @@ def write_checkpoint(
     tokenizer: PreTrainedTokenizerBase,
     optimizer_tensors: Mapping[str, Tensor],
     keep: int,
+    keep_step: int | None = None,
+    weights_as_trained: Mapping[str, Tensor] | None = None,
+    record: TrainingRecord | None = None,
 ) -> Path:
     """Write a checkpoint aside, rename it, then remove all but the `keep` newest.
 
     Args:
+        keep_step: the checkpoint of this step stays too, if there is one.
         weights: whole tensors by the model's own names; its `save_pretrained` decides which it writes.
+        weights_as_trained: likewise, where `weights` are an average; None where they are what is trained.
+        record: what the model has been trained on, which evaluation reads beside the weights.
     Raises: whatever the disk says; what was half-written is then gone, and older checkpoints are not.
     """
     checkpoints.mkdir(parents=True, exist_ok=True)
@@ -124,7 +150,11 @@ def write_checkpoint(
     aside.mkdir()
     try:
         save_model(model, tokenizer, aside / "model", weights=weights)
+        if record is not None:
+            record.write(aside / "model")
         save_file(dict(optimizer_tensors), aside / "optimizer.safetensors")
+        if weights_as_trained is not None:
+            save_file(dict(weights_as_trained), aside / WEIGHTS)
         facts = {"format": FORMAT, **asdict(trainer)}
         (aside / "trainer.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         _sync(aside)
@@ -133,7 +163,10 @@ def write_checkpoint(
         shutil.rmtree(aside, ignore_errors=True)  # on a full disk the room is needed
         raise
     _sync_folder(checkpoints)
+    kept = None if keep_step is None else checkpoint_folder(checkpoints, keep_step)
     for old in sorted(checkpoints.glob("step-*"))[:-keep]:
+        if old == kept:
+            continue
         # renamed first, so that a kill half-way leaves no damaged folder that looks complete
         shutil.rmtree(old.rename(old.with_name(f".{old.name}.old")))
     return folder
@@ -173,17 +206,44 @@ def optimizer_tensors(model: torch.nn.Module, optimizer: torch.optim.Optimizer) 
     }
 
 
-def restore_optimizer(folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def restore_weights(folder: Path, weights: Mapping[str, Tensor]) -> None:
+    """Give weights, by the model's own names, the values that a checkpoint holds beside their average.
+
+    Raises: CheckpointError if the file is damaged or belongs to another model.
+    """
+    path = folder / WEIGHTS
+    tensors = _load(path)
+    if tensors.keys() != weights.keys():
+        raise CheckpointError(
+            "the weights belong to another model",
+            where=Location(file=path, field=min(tensors.keys() ^ weights.keys())),
+            mend="resume with the config of the run",
+        )
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(tensors[name])
+
+
+def restore_optimizer(
+    folder: Path,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    untouched: Collection[Tensor] = (),
+) -> None:
     """Give the optimizer the state that `optimizer_tensors` took from it.
 
+    Args:
+        untouched: parameters that no step has updated yet, which have no state.
     Raises: CheckpointError if the file is damaged or belongs to another model or optimizer.
     """
     path = folder / "optimizer.safetensors"
-    try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise _damaged(path, error) from error
+    tensors = _load(path)
     state: Any = get_optimizer_state_dict(model, optimizer)  # makes an empty one, to be filled
+    without = {id(parameter) for parameter in untouched}
+    for name, parameter in model.named_parameters():
+        if id(parameter) in without:
+            state["state"].pop(name.removeprefix("module."), None)  # DDP's prefix, which torch leaves out
     wanted = {f"{name}/{key}" for name, values in state["state"].items() for key in values}
     if tensors.keys() != wanted:
         raise CheckpointError(
@@ -195,7 +255,14 @@ def restore_optimizer(folder: Path, model: torch.nn.Module, optimizer: torch.opt
         for key, value in values.items():
             tensor = tensors[f"{name}/{key}"]
             values[key] = slice_like(value, tensor) if isinstance(value, Tensor) else tensor.item()
-    set_optimizer_state_dict(model, optimizer, state)
+    set_optimizer_state_dict(model, optimizer, state, options=StateDictOptions(strict=False))
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise _damaged(path, error) from error
 
 
 def _damaged(path: Path, error: Exception) -> CheckpointError:

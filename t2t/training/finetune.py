@@ -1,7 +1,8 @@
-"""Fine-tune an encoder-decoder on a mixture of prompted tasks: `t2t finetune run.yaml`.
+"""Train an encoder-decoder on a mixture of prompted tasks: `t2t finetune run.yaml`.
 
 Rows of many tasks are rendered through many templates; the model learns to write the target of each. A task
-that is held out is in no batch, so that it can be asked zero-shot afterwards.
+that is held out is in no batch, so that it can be asked zero-shot afterwards. With `denoising:` a share of
+the steps denoises a corpus, so that a model may learn its language and the tasks together.
 
 With an adapter the model's own weights stay as they are, and a few new ones are trained: checkpoints and
 `model/` then hold the adapter alone (see t2t.model.adapters).
@@ -10,30 +11,39 @@ Papers: Sanh et al. 2022, arXiv:2110.08207 (T0); Wei et al. 2022, arXiv:2109.016
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from t2t.config import AdapterConfig, FinetuneConfig, MixtureConfig
+from t2t.config import AdapterConfig, DenoisingConfig, FinetuneConfig, FinetuneModelConfig, MixtureConfig
 from t2t.data.mixture import Mixture
 from t2t.data.task import Task
 from t2t.errors import Location, MixtureError, did_you_mean, raise_faults
 from t2t.evaluation.training_record import TrainingRecord
-from t2t.model import LoadedModel, load_model
+from t2t.model import load_model
 from t2t.model.adapters import Adapters
 from t2t.model.injected_layers import ia3_config, lora_config
 from t2t.model.soft_prompt import prompt_tuning_config
 from t2t.templates.library import choose_task_files, find_task_files, task_folders
 from t2t.training.batches import MixtureBatches
+from t2t.training.contents import store_contents, task_contents, tokenizer_contents, weight_contents
+from t2t.training.dealt_batches import DealtBatches
+from t2t.training.initial_model import load_or_build
 from t2t.training.loop import Metrics, Outcome, Progress
+from t2t.training.pretrain import store_batches
 from t2t.training.run import Data, train_model
+from t2t.training.validation import SPLIT, TaskScorer, choose_validated
 
 logger = logging.getLogger(__name__)
 
 # Validation draws do not depend on the run's seed, so that runs with different seeds can be compared.
 _VALIDATION_SEED = 0
+
+_TASKS = 0  # the place of tasks before that of a corpus, where a run has both
+
+_NUM_NAMED = 10  # tasks that a warning names
 
 
 def finetune(
@@ -56,30 +66,37 @@ def finetune(
     check_held_out_names(mixture.held_out, tasks, files=find_task_files(*task_folders(mixture.tasks_dirs)))
 
     def load(checkpoint: Path | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        trained = None if checkpoint is None else checkpoint / "model"
-        source = config.model.init_from if trained is None or config.adapter is not None else trained
-        loaded = load_model(source, device="cpu", dtype="float32")
-        if config.adapter is not None:
-            attach_adapter(loaded, config.adapter, trained)
+        if config.adapter is None:
+            model, tokenizer = load_or_build(config.model, checkpoint)
+        else:
+            model, tokenizer = load_with_adapter(config.model, config.adapter, checkpoint)
         if config.model.dropout_rate is not None:
-            set_dropout(loaded.model, config.model.dropout_rate)
-        return loaded.model, loaded.tokenizer
+            set_dropout(model, config.model.dropout_rate)
+        return model, tokenizer
 
     def build_data(tokenizer: PreTrainedTokenizerBase) -> Data:
         drawn = build_mixture(tasks, mixture, split="train", seed=config.seed)
         train = build_batches(drawn, tokenizer, config, seed=config.seed)
-        validated = [task for task in tasks if "validation" in task.splits()]
-        validation = None
-        if validated and config.training.num_eval_batches:
-            held = build_mixture(validated, mixture, split="validation", seed=_VALIDATION_SEED)
-            validation = build_batches(held, tokenizer, config, seed=_VALIDATION_SEED)
+        shared = None
+        if config.denoising is not None:
+            shared = share_with_denoising(train, tokenizer, config, config.denoising)
+        validation, scorer = build_validation(tasks, tokenizer, config)
 
         def describe(step: int) -> Metrics:
-            return train.left_out(step - 1)  # of the step that was just made
+            made = step - 1
+            return train.left_out(made if shared is None else shared.last_step_of(_TASKS, made))
 
-        return Data(train, validation, describe)
+        def contents() -> dict[str, str]:
+            corpus = {} if config.denoising is None else {"denoising.data": config.denoising.data}
+            rows = task_contents(tasks, splits=("train", "validation"))
+            weights = {}
+            if config.model.init_from and (config.adapter is not None or config.regularization.mixout):
+                weights = weight_contents(config.model.init_from)
+            return tokenizer_contents(tokenizer) | weights | store_contents(corpus) | rows
 
-    seen_before = TrainingRecord.of_model(config.model.init_from).tasks
+        return Data(shared or train, validation, describe, contents, scorer)
+
+    before = TrainingRecord.before_training(config.model.init_from)
     return train_model(
         config,
         origins=origins or {},
@@ -87,7 +104,9 @@ def finetune(
         progress=progress,
         load=load,
         build_data=build_data,
-        record=TrainingRecord(seen_before | {task.name for task in tasks}, frozenset(mixture.held_out)),
+        record=TrainingRecord(
+            before.tasks | {task.name for task in tasks}, frozenset(mixture.held_out), before.is_complete
+        ),
     )
 
 
@@ -104,8 +123,10 @@ def choose_tasks(mixture: MixtureConfig) -> list[Task]:
         is_named = not {task.name, str(path)}.isdisjoint(mixture.tasks)
         (tasks if is_named or _can_train(task) else left_out).append(task)
     if left_out:
-        names = ", ".join(task.name for task in left_out)
-        logger.warning("%d tasks have no training rows here: %s", len(left_out), names)
+        names = [task.name for task in left_out[:_NUM_NAMED]]
+        if len(left_out) > _NUM_NAMED:
+            names.append(f"and {len(left_out) - _NUM_NAMED} more")
+        logger.warning("%d tasks have no training rows here: %s", len(left_out), ", ".join(names))
     if not tasks:
         raise MixtureError("no task of the mixture has training rows", where=Location(field="mixture.tasks"))
     return tasks
@@ -141,22 +162,48 @@ def build_mixture(tasks: Sequence[Task], mixture: MixtureConfig, *, split: str, 
         seed=seed,
         cap=mixture.cap,
         temperature=mixture.temperature,
+        weights=task_weights(mixture, names),
         rates={name: rate for name, rate in mixture.rates.items() if name in names} or None,
         held_out=mixture.held_out,
         templates={name: chosen for name, chosen in mixture.templates.items() if name in names},
+        balanced=balanced_tasks(mixture, names) if split == "train" else (),
+        max_rows=mixture.max_rows,
         shots_share=mixture.shots.share,
         max_shots=mixture.shots.max,
     )
 
 
-def attach_adapter(loaded: LoadedModel, adapter: AdapterConfig, trained: Path | None) -> None:
-    """Give the model the adapter to train: a new one, or the one that a checkpoint holds.
+def task_weights(mixture: MixtureConfig, names: Collection[str]) -> dict[str, float]:
+    """The factor of each of these tasks, from those of tasks, clusters and patterns.
+
+    Raises: TaskNotFoundError for a key that fits nothing.
+    """
+    weights = dict.fromkeys(names, 1.0)
+    for key, factor in mixture.weights.items():
+        for path in choose_task_files([key], tasks_dirs=mixture.tasks_dirs):
+            if path.stem in weights:
+                weights[path.stem] *= factor
+    return weights
+
+
+def balanced_tasks(mixture: MixtureConfig, names: Collection[str]) -> set[str]:
+    """Which of these tasks are to be balanced. Raises: TaskNotFoundError for a name that fits nothing."""
+    files = choose_task_files(mixture.balanced, tasks_dirs=mixture.tasks_dirs)
+    return {path.stem for path in files} & set(names)
+
+
+def load_with_adapter(
+    model: FinetuneModelConfig, adapter: AdapterConfig, checkpoint: Path | None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model with the adapter to train: a new one, or the one that a checkpoint holds.
 
     Raises: ModelError if the adapter does not fit the model.
     """
+    assert model.init_from is not None  # FinetuneConfig checked it
+    loaded = load_model(model.init_from, device="cpu", dtype="float32")
     adapters = Adapters(loaded.model, name=loaded.name)
-    if trained is not None:
-        adapters.load(adapter.name, trained, trainable=True)
+    if checkpoint is not None:
+        adapters.load(adapter.name, checkpoint / "model", trainable=True)
     elif adapter.name == "lora":
         assert adapter.rank is not None and adapter.alpha is not None  # AdapterConfig filled them in
         adapters.add(
@@ -175,6 +222,27 @@ def attach_adapter(loaded: LoadedModel, adapter: AdapterConfig, trained: Path | 
         assert adapter.num_virtual_tokens is not None
         config = prompt_tuning_config(loaded.model, num_virtual_tokens=adapter.num_virtual_tokens)
         adapters.add(adapter.name, config)
+    return loaded.model, loaded.tokenizer
+
+
+def share_with_denoising(
+    tasks: MixtureBatches,
+    tokenizer: PreTrainedTokenizerBase,
+    config: FinetuneConfig,
+    denoising: DenoisingConfig,
+) -> DealtBatches:
+    """The run's batches of tasks, with steps that denoise between them.
+
+    Raises: TokenStoreError if the store was built with another tokenizer.
+    """
+    corpus = store_batches(
+        denoising.data,
+        tokenizer,
+        objective=denoising.objective,
+        batch_size=config.training.batch_size,
+        seed=config.seed,
+    )
+    return DealtBatches((tasks, corpus), (1 - denoising.share, denoising.share), seed=config.seed)
 
 
 def build_batches(
@@ -192,6 +260,36 @@ def build_batches(
         target_multiple=config.bucketing.target_multiple,
         seed=seed,
         with_wrong_choices=config.loss == "t_few",
+    )
+
+
+def build_validation(
+    tasks: Sequence[Task], tokenizer: PreTrainedTokenizerBase, config: FinetuneConfig
+) -> tuple[MixtureBatches | None, TaskScorer | None]:
+    """Batches of validation rows, and what scores the model on such rows; None where they are not wanted.
+
+    Raises: MixtureError if the score is wanted and no task has validation rows.
+    """
+    wanted = config.validation
+    validated = choose_validated(tasks, wanted.tasks) if config.training.num_eval_batches else []
+    if not validated:
+        if wanted.metric == "score":
+            raise MixtureError(
+                "no task of the mixture has validation rows to score the model on",
+                where=Location(field="validation.metric"),
+                mend="set validation.metric=loss, or give a task a validation split",
+            )
+        return None, None
+    held = build_mixture(validated, config.mixture, split=SPLIT, seed=_VALIDATION_SEED)
+    batches = build_batches(held, tokenizer, config, seed=_VALIDATION_SEED)
+    if wanted.metric == "loss":
+        return batches, None
+    return batches, TaskScorer(
+        validated,
+        templates=config.mixture.templates,
+        num_rows=wanted.num_rows,
+        num_templates=wanted.num_templates,
+        max_new_tokens=config.lengths.max_target_len,
     )
 
 

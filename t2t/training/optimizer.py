@@ -25,7 +25,7 @@ MIN_RMS = 1e-3
 
 
 def build_optimizer(
-    params: Iterable[torch.nn.Parameter],
+    params: Iterable[torch.nn.Parameter] | Iterable[dict[str, Any]],
     *,
     name: str,
     lr: float,
@@ -37,6 +37,9 @@ def build_optimizer(
     The first two multiply `lr` with each tensor's RMS. Adafactor keeps one second moment per row and column
     instead of per weight, and no first moment, so it takes no `betas`; its own rate decay is off, and the
     schedule decides. AdamW is torch's, fused into one kernel.
+
+    Args:
+        params: weights, or groups of them from `t2t.training.depth.parameter_groups`.
     """
     if name == "adamw_rms":
         return AdamWRms(params, lr=lr, betas=betas, weight_decay=weight_decay)
@@ -66,7 +69,7 @@ class AdamWRms(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Iterable[torch.nn.Parameter],
+        params: Iterable[torch.nn.Parameter] | Iterable[dict[str, Any]],
         *,
         lr: float,
         betas: tuple[float, float] = (0.9, 0.999),

@@ -12,14 +12,16 @@ from pathlib import Path
 import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from t2t.config import ObjectiveConfig, PretrainConfig, PretrainModelConfig
+from t2t.config import ObjectiveConfig, PretrainConfig
 from t2t.data.corpus import TokenStore
 from t2t.denoising import Ingredient, build_denoiser
 from t2t.evaluation.training_record import TrainingRecord
-from t2t.model import build_model, load_model
-from t2t.tokens.tokenizer import load_tokenizer, tokenizer_digest
-from t2t.training.batches import DenoisingBatches
-from t2t.training.loop import Outcome, Progress
+from t2t.tokens.tokenizer import tokenizer_digest
+from t2t.training.batches import Batches, DenoisingBatches
+from t2t.training.contents import store_contents, tokenizer_contents, weight_contents
+from t2t.training.dealt_batches import DealtBatches
+from t2t.training.initial_model import load_or_build
+from t2t.training.loop import Metrics, Outcome, Progress
 from t2t.training.run import Data, train_model
 
 
@@ -40,27 +42,27 @@ def pretrain(
     """
 
     def load(checkpoint: Path | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        return _load_or_build(config.model, checkpoint)
+        return load_or_build(config.model, checkpoint)
 
     def build_data(tokenizer: PreTrainedTokenizerBase) -> Data:
-        train = build_batches(
-            config.data.train,
-            tokenizer,
-            objective=config.objective,
-            batch_size=config.training.batch_size,
-            seed=config.seed,
-        )
+        train, raw_tokens = build_batches(config.data.train, tokenizer, config, seed=config.seed)
         validation = None
         if config.data.validation and config.training.num_eval_batches:
-            validation = build_batches(
-                config.data.validation,
-                tokenizer,
-                objective=config.objective,
-                batch_size=config.training.batch_size,
-                seed=0,  # the same set whatever the run's seed, so that runs can be compared
-            )
-        raw_tokens_per_step = train.batch_size * train.denoiser.raw_len
-        return Data(train, validation, describe=lambda step: {"raw_tokens": step * raw_tokens_per_step})
+            # The same set whatever the run's seed, so that runs can be compared.
+            validation, _ = build_batches(config.data.validation, tokenizer, config, seed=0)
+
+        def contents() -> dict[str, str]:
+            stores = stores_by_name("data.train", config.data.train)
+            stores |= stores_by_name("data.validation", config.data.validation)
+            weights = {}
+            if config.model.init_from and config.regularization.mixout:
+                weights = weight_contents(config.model.init_from)
+            return tokenizer_contents(tokenizer) | weights | store_contents(stores)
+
+        def describe(step: int) -> Metrics:
+            return {"raw_tokens": step * raw_tokens}
+
+        return Data(train, validation, describe, contents)
 
     return train_model(
         config,
@@ -69,30 +71,46 @@ def pretrain(
         progress=progress,
         load=load,
         build_data=build_data,
-        record=TrainingRecord.of_model(config.model.init_from),
+        record=TrainingRecord.before_training(config.model.init_from),
     )
-
-
-def _load_or_build(
-    model: PretrainModelConfig, checkpoint: Path | None
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model to begin or go on with; new weights are drawn from torch's global generator."""
-    source = model.init_from if checkpoint is None else checkpoint / "model"
-    if source is not None:
-        loaded = load_model(source, device="cpu", dtype="float32")
-        return loaded.model, loaded.tokenizer
-    assert model.preset is not None and model.tokenizer is not None  # PretrainModelConfig checked it
-    tokenizer = load_tokenizer(model.tokenizer)
-    new = build_model(
-        model.preset,
-        vocab_size=len(tokenizer),
-        pad_id=tokenizer.pad_token_id,
-        eos_id=tokenizer.eos_token_id,
-    )
-    return new, tokenizer
 
 
 def build_batches(
+    stores: Path | Mapping[str, Path],
+    tokenizer: PreTrainedTokenizerBase,
+    config: PretrainConfig,
+    *,
+    seed: int,
+) -> tuple[Batches, int]:
+    """Batches of a token store, or of one for each language, and how many of their tokens a step takes."""
+    by_language = [(None, stores)] if isinstance(stores, Path) else [*stores.items()]
+    sources = [
+        store_batches(
+            folder,
+            tokenizer,
+            objective=config.objective.model_copy(update={"language": language or config.objective.language}),
+            batch_size=config.training.batch_size,
+            seed=seed,
+        )
+        for language, folder in by_language
+    ]
+    raw_tokens = sources[0].batch_size * sources[0].denoiser.raw_len
+    if len(sources) == 1:
+        return sources[0], raw_tokens
+    rates = [len(source.tokens) ** (1 / config.data.temperature) for source in sources]
+    return DealtBatches(sources, [rate / sum(rates) for rate in rates], seed=seed), raw_tokens
+
+
+def stores_by_name(name: str, stores: Path | Mapping[str, Path] | None) -> dict[str, Path]:
+    """`data.train`, or `data.train.de_DE` and so on."""
+    if stores is None:
+        return {}
+    if isinstance(stores, Path):
+        return {name: stores}
+    return {f"{name}.{language}": folder for language, folder in stores.items()}
+
+
+def store_batches(
     folder: Path,
     tokenizer: PreTrainedTokenizerBase,
     *,

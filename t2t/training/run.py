@@ -5,12 +5,12 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator, DistributedType
+from accelerate import Accelerator, DistributedDataParallelKwargs, DistributedType
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from t2t.config import FinetuneConfig, PretrainConfig, TrainingConfig
@@ -19,19 +19,32 @@ from t2t.evaluation.training_record import TrainingRecord
 from t2t.model.pretrained import replace_folder
 from t2t.training.batches import Batches
 from t2t.training.checkpoint import checkpoint_folder, newest_checkpoint
+from t2t.training.combinations import check_combinations
 from t2t.training.loop import Metrics, Outcome, Progress, fit, setup
+from t2t.training.loss import SummedLoss
 from t2t.training.optimizer import build_optimizer
+from t2t.training.regularization import regularize
 from t2t.training.run_folder import RunFolder, open_run
 from t2t.training.schedule import build_schedule
+from t2t.training.trackers import check_trackers, tracked
+from t2t.training.validation import TaskScorer, Validation
 
 
 @dataclass(frozen=True)
 class Data:
-    """Batches to train on and to validate with, and what a metrics line should say of them at a step."""
+    """Batches to train on and to validate with.
+
+    Attributes:
+        describe: what a metrics line should say of them at a step.
+        contents: digests of all that they come from, by name (see t2t.training.contents).
+        scorer: scores the model on tasks at each validation; None where its loss tells which was the best.
+    """
 
     train: Batches
     validation: Batches | None
     describe: Callable[[int], Metrics]
+    contents: Callable[[], Mapping[str, str]]
+    scorer: TaskScorer | None = None
 
 
 def train_model(
@@ -52,20 +65,26 @@ def train_model(
         record: the tasks that the trained model will have seen; evaluation reads it beside the weights.
     Raises: TrainingError if the run cannot start, or if the disk is full; the newest checkpoint is whole.
     """
-    if config.training.shard and config.optim.name == "adafactor":
-        raise TrainingError(
-            "adafactor looks at whole tensors, and training.shard cuts them",
-            where=Location(field="optim.name"),
-            mend="set optim.name=adamw_rms or training.shard=false",
-        )
-    accelerator = build_accelerator(config.training)
+    check_combinations(config)
+    check_trackers(config.training)
+    accelerator = build_accelerator(config.training, config.run_dir)
     folder = RunFolder(config.run_dir)
     if accelerator.is_main_process:
-        folder = open_run(config.run_dir, config, resume=resume)
+        folder = open_run(config.run_dir, config, resume=resume, record=record)
     checkpoint = newest_checkpoint(folder.checkpoints) if resume else None
     torch.manual_seed(config.seed)
     model, tokenizer = load(checkpoint)
+    regularize(
+        model,
+        mixout=config.regularization.mixout,
+        layer_drop=config.regularization.layer_drop,
+        load_start=lambda: model if checkpoint is None else load(None)[0],
+    )
     data = build_data(tokenizer)
+    validation = build_validation(data, config.training)
+    contents = data.contents() if accelerator.is_main_process else {}
+    if resume and accelerator.is_main_process:
+        folder.check_contents(contents)
     trainer = setup(
         model,
         tokenizer,
@@ -80,34 +99,97 @@ def train_model(
         folder=folder,
         checkpoint=checkpoint,
         training=config.training,
+        build_loss=partial(
+            SummedLoss,
+            label_smoothing=config.regularization.label_smoothing,
+            r_drop=config.regularization.r_drop,
+        ),
+        layer_lr_decay=config.optim.layer_lr_decay,
+        unfreeze_every=config.optim.unfreeze_every,
     )
+    if config.training.publish == "best":
+        check_best_checkpoint(folder, trainer.state.best_step)
     with full_disk_explained(config.run_dir):
         if accelerator.is_main_process:
-            folder.begin(config, origins, step=trainer.state.step)
-        outcome = fit(
-            trainer,
-            data.train,
-            training=config.training,
-            schedule=build_schedule(
-                config.schedule.name,
-                peak_lr=config.optim.lr,
-                warmup_steps=config.schedule.warmup_steps,
-                num_steps=config.training.num_steps,
-                final_lr_ratio=config.schedule.final_lr_ratio,
-            ),
-            clip_norm=config.optim.clip_norm,
-            seed=config.seed,
-            validation=data.validation,
-            describe=data.describe,
-            progress=progress,
+            folder.begin(config, origins, contents=contents, step=trainer.state.step)
+        with tracked(progress, accelerator, folder, config, step=trainer.state.step) as told:
+            outcome = fit(
+                trainer,
+                data.train,
+                training=config.training,
+                schedule=build_schedule(
+                    config.schedule.name,
+                    peak_lr=config.optim.lr,
+                    warmup_steps=config.schedule.warmup_steps,
+                    num_steps=config.training.num_steps,
+                    final_lr_ratio=config.schedule.final_lr_ratio,
+                    decay_steps=config.schedule.decay_steps,
+                ),
+                clip_norm=config.optim.clip_norm,
+                seed=config.seed,
+                validation=validation,
+                describe=data.describe,
+                progress=told,
+            )
+        if outcome.stopped_by is not None:
+            return outcome
+        step = choose_published_step(outcome, config.training)
+        if accelerator.is_main_process:
+            publish_model(folder, step)
+    return replace(outcome, published_step=step)
+
+
+def build_validation(data: Data, training: TrainingConfig) -> Validation | None:
+    """What the run is validated with, if it has validation data.
+
+    Raises: TrainingError if it has none, and something goes by validations.
+    """
+    if data.validation is not None:
+        return Validation(data.validation, training.num_eval_batches, data.scorer)
+    for name, is_asked in [
+        ("early_stopping", training.early_stopping is not None),
+        ("publish", training.publish == "best"),
+    ]:
+        if is_asked:
+            raise TrainingError(
+                f"training.{name} goes by validations, and the run has no validation data",
+                where=Location(field=f"training.{name}"),
+                mend="give the run validation data, or leave that option out",
+            )
+    return None
+
+
+def check_best_checkpoint(folder: RunFolder, step: int | None) -> None:
+    """Raises: TrainingError if the checkpoint of the best validation so far is not there any more."""
+    if step is not None and not checkpoint_folder(folder.checkpoints, step).is_dir():
+        raise TrainingError(
+            f"the best validation so far was in step {step}, whose checkpoint is gone",
+            where=Location(file=folder.checkpoints, field="training.publish"),
+            mend="resume with training.publish=last; the best is kept where a run begins with publish=best",
         )
-        if outcome.stopped_by is None and accelerator.is_main_process:
-            publish_model(folder, outcome.step, record)
-    return outcome
 
 
-def build_accelerator(training: TrainingConfig) -> Accelerator:
-    """Accelerate for the devices of this process, computing in bfloat16 where that is faster."""
+def choose_published_step(outcome: Outcome, training: TrainingConfig) -> int:
+    """The step whose model a finished run publishes.
+
+    Raises: TrainingError if it is to be the best one, and no validation came to a number.
+    """
+    if training.publish == "last":
+        return outcome.step
+    if outcome.best_step is None:
+        raise TrainingError(
+            "none of the validations came to a number, so that none of them is the best",
+            where=Location(field="training.publish"),
+            mend="look at metrics.jsonl; --resume with training.publish=last publishes the last step",
+        )
+    return outcome.best_step
+
+
+def build_accelerator(training: TrainingConfig, run_dir: Path) -> Accelerator:
+    """Accelerate for the devices of this process, computing in bfloat16 where that is faster.
+
+    Nothing is written to the run folder yet; trackers will log below it.
+    """
     if training.num_threads is not None:
         torch.set_num_threads(training.num_threads)
     if os.environ.get("ACCELERATE_MIXED_PRECISION") == "fp16":
@@ -120,7 +202,12 @@ def build_accelerator(training: TrainingConfig) -> Accelerator:
     use_bfloat16 = training.dtype == "bfloat16" or (training.dtype == "auto" and _has_fast_bfloat16(on_cpu))
     try:
         accelerator = Accelerator(
-            cpu=training.device == "cpu", mixed_precision="bf16" if use_bfloat16 else "no"
+            cpu=training.device == "cpu",
+            mixed_precision="bf16" if use_bfloat16 else "no",
+            # no buffer changes while training, and those of mixout are as large as the model
+            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+            log_with=list(training.trackers) or None,
+            project_dir=run_dir / "tensorboard",
         )
     except ValueError as error:  # Accelerate keeps one set-up per process
         raise TrainingError(
@@ -164,13 +251,13 @@ def is_full_disk(error: Exception) -> bool:
     return any(word in str(error) for word in words)
 
 
-def publish_model(folder: RunFolder, step: int, record: TrainingRecord) -> None:
+def publish_model(folder: RunFolder, step: int) -> None:
     """Copy the model of a checkpoint to `model/`, where it replaces an older one at once."""
     aside = folder.model.with_name(".model.new")
     shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed while copying
     shutil.copytree(checkpoint_folder(folder.checkpoints, step) / "model", aside)
-    record.write(aside)
     replace_folder(aside, folder.model)
+    folder.note_published(step)
 
 
 def _has_fast_bfloat16(on_cpu: bool) -> bool:

@@ -1,12 +1,13 @@
 """Curves of a run as a picture and as a page: what `t2t report` draws from metrics.jsonl.
 
 Each entry of a metrics line is a curve over steps. Losses share a panel, so do the names within an entry that
-is a mapping, such as a number for each task; every other number has a panel of its own.
+is a mapping, such as a number for each task; every other number has a panel of its own. A dashed line marks
+the step of the best validation where its numbers are.
 
-    {"step": 20, "loss": 5.1, "lr": 0.01}
-    {"step": 20, "validation_loss": 5.3, "shares": {"rte": 0.4, "sst2": 0.6}}
+    {"step": 20, "loss": 5.1, "lr": 0.01, "task_shares": {"rte": 0.4, "sst2": 0.6}}
+    {"step": 20, "validation_loss": 5.3, "best_step": 20}
 
-    panels  loss: loss, validation_loss     lr: lr     shares: rte, sst2
+    panels  loss: loss, validation_loss     lr: lr     task_shares: rte, sst2     best step: 20
 """
 
 import base64
@@ -25,14 +26,29 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LOSS = "loss"
-_FIRST = (_LOSS, "lr", "tokens_rate", "mfu", "grad_norm")  # panels that come first, in this order
-_NO_CURVE = ("step", "seconds")
+_FIRST = (  # panels that come first, in this order
+    _LOSS,
+    "validation_score",
+    "validation_loss_by_task",
+    "validation_score_by_task",
+    "lr",
+    "tokens_rate",
+    "mfu",
+    "grad_norm",
+)
+_NO_CURVE = ("step", "seconds", "best_step")
+_VALIDATED = (_LOSS, "validation_")  # what the names of panels with numbers of validations begin with
+_MAX_LEGEND = 12  # curves; the names of more would take up the panel, and are in the table of the page
 _UNITS = {
     "loss": "nats per target token",
     "lr": "rate, relative to a tensor's size",
     "tokens_rate": "tokens per second",
     "mfu": "share of the peak",
     "grad_norm": "norm before clipping",
+    "validation_loss_by_task": "nats per target token",
+    "validation_score": "mean over tasks, 0-100",
+    "validation_score_by_task": "first metric of the task, 0-100",
+    "task_shares": "share of the examples drawn",
 }
 _PAGE = """\
 <!doctype html>
@@ -69,17 +85,23 @@ Panels = dict[str, dict[str, Curve]]
 
 @dataclass(frozen=True)
 class RunReport:
-    """The curves of a run by panel and name, and the facts of its run.json."""
+    """The curves of a run by panel and name, and the facts of its run.json.
+
+    Attributes:
+        best_step: of the best validation so far; None where nothing was validated.
+    """
 
     name: str
     panels: Panels
     facts: Mapping[str, Any]
+    best_step: int | None = None
 
     @classmethod
     def of(cls, run_dir: str | Path) -> "RunReport":
         """Read a run folder. Raises: TrainingError if it holds no metrics, or a line that is none."""
         folder = RunFolder(Path(run_dir))
-        panels = build_panels(_read_metrics(folder.metrics))
+        lines = _read_metrics(folder.metrics)
+        panels = build_panels(lines)
         if not panels:
             raise TrainingError(
                 "the run has no metrics yet",
@@ -92,11 +114,12 @@ class RunReport:
             raise TrainingError(
                 "run.json is missing or damaged", where=Location(file=folder.facts)
             ) from error
-        return cls(folder.path.resolve().name, panels, facts)
+        best_steps = [line["best_step"] for line in lines if "best_step" in line]
+        return cls(folder.path.resolve().name, panels, facts, best_steps[-1] if best_steps else None)
 
     def write(self, folder: Path) -> tuple[Path, Path]:
         """Write `report.png` and `report.html`, which holds the picture and needs no other file."""
-        picture = draw(self.panels, title=self.name)
+        picture = draw(self.panels, title=self.name, best_step=self.best_step)
         folder.mkdir(parents=True, exist_ok=True)
         png, page = folder / "report.png", folder / "report.html"
         png.write_bytes(picture)
@@ -114,6 +137,8 @@ class RunReport:
             f"<tr><td>{html.escape(what)}</td><td>{step}</td><td>{value:.6g}</td></tr>\n"
             for what, step, value in last
         )
+        if self.best_step is not None:
+            rows += f"<tr><td>best validation</td><td>{self.best_step}</td><td></td></tr>\n"
         facts = html.escape(json.dumps(self.facts, indent=2))
         return _PAGE.format(name=name, data=data, rows=rows, facts=facts)
 
@@ -137,22 +162,37 @@ def build_panels(lines: Sequence[Mapping[str, Any]]) -> Panels:
     return {panel: found[panel] for panel in order}
 
 
-def draw(panels: Panels, *, title: str) -> bytes:
-    """A PNG with two panels a row. Raises: TrainingError where matplotlib is missing."""
+def draw(panels: Panels, *, title: str, best_step: int | None = None) -> bytes:
+    """A PNG with two panels a row.
+
+    Args:
+        best_step: to be marked where numbers of validations are.
+    Raises: TrainingError where matplotlib is missing.
+    """
     num_rows = -(-len(panels) // 2)
     figure = _new_figure(num_rows)
     figure.suptitle(title)
     for number, (panel, curves) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(num_rows, 2, number)
+        has_legend = 1 < len(curves) <= _MAX_LEGEND
         for name, curve in curves.items():
             # a single point draws no line
-            axes.plot(curve.steps, curve.values, label=name, marker="." if len(curve.steps) < 30 else None)
+            marker = "." if len(curve.steps) < 30 else None
+            label = name if has_legend else None
+            axes.plot(curve.steps, curve.values, label=label, marker=marker, linewidth=1.2)
+        if best_step is not None and panel.startswith(_VALIDATED):
+            axes.axvline(
+                best_step, color="grey", linestyle="--", linewidth=1, label=f"best validation: {best_step}"
+            )
+            has_legend = True
         axes.set_title(panel.replace("_", " "))
         axes.set_xlabel("step")
         axes.set_ylabel(_UNITS.get(panel, ""))
         axes.grid(alpha=0.3)
-        if len(curves) > 1:
+        if has_legend and len(curves) <= 3:
             axes.legend(fontsize="small")
+        elif has_legend:  # beside the panel, where it hides no curve
+            axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
     stream = io.BytesIO()
     figure.savefig(stream, format="png", metadata={"Software": None})  # the same picture on every machine
     return stream.getvalue()

@@ -7,11 +7,14 @@ without sharding, so both ways of running give the same losses.
 Paper: Rajbhandari et al. 2020, arXiv:1910.02054 (ZeRO, stage 3).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 
@@ -35,6 +38,23 @@ def shard(model: nn.Module, accelerator: Accelerator, *, block_names: set[str]) 
 def whole(tensor: Tensor) -> Tensor:
     """The tensor that a slice is of; a tensor that is whole stays as it is. Every process must call it."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+@contextmanager
+def whole_while_used(model: nn.Module) -> Iterator[None]:
+    """Let parts of a sharded model be called by themselves, as generation calls encoder and decoder.
+
+    What lies outside of the blocks is fetched for as long as this lasts, and blocks fetch themselves. Every
+    process must make the same calls. A model that is not sharded stays as it is.
+    """
+    if not isinstance(model, FSDPModule):
+        yield
+        return
+    model.unshard()
+    try:
+        yield
+    finally:
+        model.reshard()
 
 
 def slice_like(example: Tensor, tensor: Tensor) -> Tensor:

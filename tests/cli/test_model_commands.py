@@ -1,6 +1,7 @@
 """`t2t rank`, `t2t generate`, `t2t run` and `t2t eval` with an untrained toy model."""
 
 import json
+import shutil
 import sys
 from io import StringIO
 from pathlib import Path
@@ -192,6 +193,20 @@ def test_eval_prints_a_table_and_where_the_answers_are(t2t, toy_starter, mood, t
     out = t2t("eval", "--tasks", mood, *options, "--out", tmp_path / "results").out
     assert "8 validation x 1 templates" in out
     assert out.splitlines()[-1].startswith(f"every answer: {tmp_path / 'results' / 'starter-'}")
+
+
+def test_eval_refuses_what_the_model_has_seen_unless_told(t2t, toy_starter, mood, toy_data_root, tmp_path):
+    model = shutil.copytree(toy_starter, tmp_path / "model")
+    (model / "training.json").write_text(json.dumps({"tasks": ["toy_mood"], "held_out": []}))
+    places = ["--data-root", toy_data_root, "--out", tmp_path / "results"]
+    command = ["eval", "--model", model, "--tasks", mood, *places]
+    ended = t2t(*command)
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith(
+        "EvaluationError: the model was trained on tasks it is to be scored on: toy_mood\n"
+    )
+    assert list((tmp_path / "results").iterdir()) == []
+    assert "seen in training" in " ".join(t2t(*command, "--allow-seen").out.split())
 
 
 def test_eval_without_data_names_the_places_and_leaves_nothing(t2t, toy_starter, mood, tmp_path):

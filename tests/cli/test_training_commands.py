@@ -8,7 +8,7 @@ from accelerate.state import AcceleratorState
 from typer.testing import CliRunner
 
 from t2t.cli.main import app
-from t2t.cli.training import end_run
+from t2t.cli.training import DrawnProgress, end_run
 from t2t.data.corpus import build_token_store
 from t2t.model import build_model, save_model
 from t2t.tokens import document_encoder, save_tokenizer, tokenizer_digest, train_tokenizer
@@ -98,3 +98,20 @@ def test_a_stopped_run_says_how_to_go_on(capsys, number, code):
         end_run(Outcome(12, number, is_main_process=True), Path("run"))
     assert caught.value.exit_code == code
     assert capsys.readouterr().out == "stopped after step 12; go on with --resume\n"
+
+
+def test_a_run_that_ended_early_says_so_and_which_step_is_published(capsys):
+    end_run(
+        Outcome(60, None, is_main_process=True, best_step=20, ended_early=True, published_step=20),
+        Path("run"),
+    )
+    assert capsys.readouterr().out == (
+        "ended early after step 60: best validation in step 20\nthe model of step 20 is in run/model\n"
+    )
+
+
+def test_numbers_by_task_are_not_printed(capsys):
+    DrawnProgress(lambda *_, **__: None).metrics(
+        {"step": 2, "validation_loss": 1.23456, "validation_loss_by_task": {"rte": 1.0}}
+    )
+    assert capsys.readouterr().out == "step 2  validation_loss 1.235\n"

@@ -13,10 +13,11 @@ from t2t.errors import NonFiniteLossError
 from t2t.model import build_model
 from t2t.tokens.batches import Batch
 from t2t.training.checkpoint import newest_checkpoint
-from t2t.training.loop import fit, setup, train_step, validate
+from t2t.training.loop import fit, setup, train_step
 from t2t.training.loss import SummedLoss
 from t2t.training.optimizer import AdamWRms
 from t2t.training.run_folder import RunFolder
+from t2t.training.validation import Validation, validate
 
 
 def ragged_batch(step: int, *, num_rows: int = 8) -> Batch:
@@ -151,7 +152,9 @@ def test_the_rate_is_that_of_the_schedule(new_trainer):
 def test_validation_changes_nothing_and_weighs_by_tokens(new_trainer):
     trainer = new_trainer()
     before = {key: weight.clone() for key, weight in trainer.loss.state_dict().items()}
-    loss = validate(trainer, ragged_batch, 2)["validation_loss"]
+    line = validate(trainer, Validation(ragged_batch, num_batches=2))
+    assert list(line) == ["validation_loss"]  # these rows are of no task
+    loss = line["validation_loss"]
     batches = [ragged_batch(0), ragged_batch(1)]
     nats = sum(trainer.loss(**tensors_of(batch)).item() for batch in batches)
     assert loss == pytest.approx(nats / sum(batch.num_target_tokens for batch in batches), rel=1e-5)

@@ -1,16 +1,18 @@
 """A tiny model learns from every objective: its validation loss falls within seconds."""
 
 import math
+from collections import Counter
 from typing import get_args
 
 import pytest
 import torch
+from pydantic import ValidationError
 from transformers import MBartForConditionalGeneration
 
 from t2t.config import ObjectiveName
 from t2t.model import save_model
 from t2t.model.presets import BartPreset
-from t2t.training.pretrain import pretrain
+from t2t.training.pretrain import build_batches, pretrain
 
 from .conftest import metrics_of, pretrain_config
 
@@ -57,13 +59,42 @@ def test_bart_is_trained_as_bart_was(pretrain_values):
     check_loss_falls(values, objective={"name": "bart", "max_source_len": 40}, optim={"lr": 0.05})
 
 
-def test_mbart_goes_on_with_one_language(pretrain_values, tokenizer, tmp_path):
+@pytest.fixture
+def mbart_values(pretrain_values, tokenizer, tmp_path):
+    """A tiny mBART whose language tokens are two of the sentinels."""
     size = BartPreset(d_model=64, d_ff=128, num_heads=4, num_layers=2, max_len=64, is_mbart=True)
     torch.manual_seed(0)
     model = MBartForConditionalGeneration(size.config(len(tokenizer), 0, 1, 0.0))
     save_model(model, tokenizer, tmp_path / "mbart")
-    values = {**pretrain_values, "model": {"init_from": str(tmp_path / "mbart")}}
+    return {**pretrain_values, "model": {"init_from": str(tmp_path / "mbart")}}
+
+
+def test_mbart_goes_on_with_one_language(mbart_values):
     check_loss_falls(
-        values,
+        mbart_values,
         objective={"name": "bart", "max_source_len": 40, "language": "<extra_id_7>"},
     )
+
+
+def test_mbart_learns_several_languages_each_from_its_store(mbart_values, corpus, tokenizer):
+    stores = {"<extra_id_7>": str(corpus / "train"), "<extra_id_8>": str(corpus / "validation")}
+    config = pretrain_config(
+        {**mbart_values, "objective": {"name": "bart", "max_source_len": 40}},
+        data={"train": stores, "validation": stores, "temperature": 2},
+    )
+    batches, raw_tokens = build_batches(config.data.train, tokenizer, config, seed=0)
+    drawn = [batches(step) for step in range(1000)]
+    # the language stands behind </s>, last of all
+    tags = Counter(int(batch.input_ids[0, batch.attention_mask[0].sum() - 1]) for batch in drawn)
+    # 40 documents and 10 of them: sizes 4 to 1, shares 2 to 1 at temperature 2
+    seven, eight = tokenizer.convert_tokens_to_ids(["<extra_id_7>", "<extra_id_8>"])
+    assert set(tags) == {seven, eight}
+    assert tags[seven] / tags[eight] == pytest.approx(2, rel=0.05)
+    assert raw_tokens == sum(len(range(*map(int, name.split()[1].split(":")))) for name in drawn[0].names)
+    assert pretrain(config).step == 8
+
+
+def test_a_language_is_told_once(mbart_values, corpus):
+    data = {"train": {"<extra_id_7>": str(corpus / "train")}}
+    with pytest.raises(ValidationError, match=r"objective\.language stands beside stores by language"):
+        pretrain_config(mbart_values, data=data, objective={"name": "bart", "language": "<extra_id_7>"})

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import torch
 from t2t.model import build_model, load_model, save_model
 
 from .conftest import metrics_of
+from .test_regularized_runs import EVERYTHING
 
 PROGRAM = "from t2t.cli.main import main; main()"
 pytestmark = pytest.mark.slow
@@ -122,6 +124,26 @@ def test_kill_9_at_random_instants_leaves_the_curve_of_an_uninterrupted_run(valu
     assert metrics_of(run_dir) == metrics_of(tmp_path / "whole")
     expected = weights_of(tmp_path / "whole")
     assert all(torch.equal(weight, expected[key]) for key, weight in weights_of(run_dir).items())
+
+
+@pytest.mark.parametrize("shard", ["false", "true"], ids=["ddp", "fsdp"])
+def test_regularisers_rates_by_depth_and_averages_are_the_same_with_two_processes(values, tmp_path, shard):
+    values |= {**EVERYTHING, "training": {**values["training"], **EVERYTHING["training"]}}
+    values["training"]["keep_checkpoints"] = 3
+    train(values, tmp_path / "one", num_processes=1)
+    train(values, tmp_path / "two", f"training.shard={shard}", num_processes=2)
+    assert_same_curve(tmp_path / "two", tmp_path / "one", rel=1e-4)
+
+    # as a kill after step 3 left it, when lower blocks were still frozen and had no moments
+    shutil.copytree(tmp_path / "two", tmp_path / "changed")
+    for later in ("checkpoints/step-00000006", "checkpoints/step-00000008", "model"):
+        shutil.rmtree(tmp_path / "changed" / later)
+    train(values, tmp_path / "changed", "--resume", "training.shard=false", num_processes=1)
+    assert_same_curve(tmp_path / "changed", tmp_path / "one", rel=1e-4)
+    expected = weights_of(tmp_path / "one")
+    for run in ("two", "changed"):
+        for key, weight in weights_of(tmp_path / run).items():
+            torch.testing.assert_close(weight, expected[key], rtol=1e-3, atol=1e-4)
 
 
 def test_sigterm_stops_both_processes_at_the_same_step(values, tmp_path):

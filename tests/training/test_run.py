@@ -99,10 +99,10 @@ def test_adafactor_is_not_sharded(pretrain_values):
     assert not config.run_dir.exists()
 
 
-def test_fp16_is_refused_however_it_is_asked_for(pretrain_values, monkeypatch):
+def test_fp16_is_refused_however_it_is_asked_for(pretrain_values, tmp_path, monkeypatch):
     monkeypatch.setitem(os.environ, "ACCELERATE_MIXED_PRECISION", "fp16")
     with pytest.raises(TrainingError) as caught:
-        build_accelerator(pretrain_config(pretrain_values).training)
+        build_accelerator(pretrain_config(pretrain_values).training, tmp_path)
     assert str(caught.value) == (
         "accelerate was told to train in fp16, in which T5's feed-forward layers overflow\n"
         "  where: training.dtype\n"
@@ -110,10 +110,10 @@ def test_fp16_is_refused_however_it_is_asked_for(pretrain_values, monkeypatch):
     )
 
 
-def test_the_sharding_of_accelerate_is_refused(pretrain_values, monkeypatch):
+def test_the_sharding_of_accelerate_is_refused(pretrain_values, tmp_path, monkeypatch):
     monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.FSDP)
     with pytest.raises(TrainingError) as caught:
-        build_accelerator(pretrain_config(pretrain_values).training)
+        build_accelerator(pretrain_config(pretrain_values).training, tmp_path)
     assert str(caught.value) == (
         "accelerate was told to shard with FSDP, which t2t does itself\n"
         "  where: training.shard\n"

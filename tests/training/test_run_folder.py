@@ -7,23 +7,26 @@ from t2t.training.run_folder import RunFolder, open_run
 
 from .conftest import pretrain_config
 
+CONTENTS = {"tokenizer": "a" * 64, "data.train": "b" * 64}
+
 
 @pytest.fixture
 def begun(pretrain_values):
     """A run that was begun, with its metrics up to step 6."""
     config = pretrain_config(pretrain_values)
     folder = open_run(config.run_dir, config, resume=False)
-    folder.begin(config, {"seed": "default"}, step=0)
+    folder.begin(config, {"seed": "default"}, contents=CONTENTS, step=0)
     for step in (2, 4, 4, 6):
         folder.append_metrics({"step": step, "loss": 1.5})
     return folder
 
 
-def test_run_json_holds_config_origins_and_versions(begun, pretrain_values):
+def test_run_json_holds_config_origins_digests_and_versions(begun, pretrain_values):
     facts = json.loads(begun.facts.read_text())
     assert facts["kind"] == "PretrainConfig"
     assert facts["config"] == pretrain_config(pretrain_values).model_dump(mode="json")
     assert facts["origins"] == {"seed": "default"}
+    assert facts["contents"] == CONTENTS
     assert set(facts["versions"]) == {"python", "torch", "transformers", "accelerate", "peft", "tokenizers"}
 
 
@@ -58,7 +61,7 @@ def test_there_must_be_a_run_to_resume(pretrain_values):
 def test_resuming_drops_later_metrics_and_a_line_cut_short(begun, pretrain_values):
     with begun.metrics.open("a") as stream:
         stream.write('{"step": 3, "lo')
-    begun.begin(pretrain_config(pretrain_values), {}, step=4)
+    begun.begin(pretrain_config(pretrain_values), {}, contents=CONTENTS, step=4)
     assert [json.loads(line)["step"] for line in begun.metrics.read_text().splitlines()] == [2, 4, 4]
 
 
@@ -104,3 +107,44 @@ def test_a_run_of_another_kind(begun, pretrain_values):
         f"  where: {begun.facts}\n"
         "  mend:  resume it with the command that began it, or name another run_dir"
     )
+
+
+def test_a_run_keeps_its_id_when_it_goes_on(begun, pretrain_values, tmp_path):
+    config = pretrain_config(pretrain_values)
+    before = begun.run_id
+    begun.begin(config, {}, contents=CONTENTS, step=4)
+    assert begun.run_id == before
+    other = RunFolder(tmp_path / "other")
+    other.begin(config, {}, contents=CONTENTS, step=0)
+    assert other.run_id != before
+
+
+def test_options_that_have_come_since_a_run_began_have_their_defaults(begun, pretrain_values):
+    facts = json.loads(begun.facts.read_text())
+    del facts["config"]["training"]["shard"], facts["config"]["objective"]
+    begun.facts.write_text(json.dumps(facts))
+    config = pretrain_config(pretrain_values, objective={"max_source_len": 512})  # its default
+    assert open_run(config.run_dir, config, resume=True) == RunFolder(config.run_dir)
+
+
+def test_other_contents_behind_the_same_path_are_refused(begun):
+    begun.check_contents(CONTENTS)
+    with pytest.raises(Faults) as caught:
+        begun.check_contents({"tokenizer": "a" * 64, "data.train": "c" * 64, "data.validation": "d" * 64})
+    mend = "put the old contents back, or start a new run: other data make another model"
+    assert str(caught.value) == (
+        "2 faults\n"
+        "the run began with data.train bbbbbbbbbbbb and cannot go on with cccccccccccc\n"
+        f"  where: {begun.facts}, contents.data.train\n"
+        f"  mend:  {mend}\n"
+        "the run began with data.validation (not there) and cannot go on with dddddddddddd\n"
+        f"  where: {begun.facts}, contents.data.validation\n"
+        f"  mend:  {mend}"
+    )
+
+
+def test_a_run_of_a_version_without_digests_goes_on(begun):
+    facts = json.loads(begun.facts.read_text())
+    del facts["contents"]
+    begun.facts.write_text(json.dumps(facts))
+    begun.check_contents(CONTENTS)

@@ -4,7 +4,8 @@ import sys
 import pytest
 
 from t2t.errors import TrainingError
-from t2t.training.run_report import Curve, RunReport, build_panels
+from t2t.training import run_report
+from t2t.training.run_report import Curve, RunReport, build_panels, draw
 
 LINES = [
     {"step": 2, "loss": 3.0, "tokens_rate": 100, "seconds": 1.0, "lr": 0.1},
@@ -40,6 +41,70 @@ def test_the_picture_is_a_png_and_the_page_needs_no_other_file(run_dir, tmp_path
     assert "<td>loss: validation_loss</td><td>4</td><td>2.5</td>" in text
     assert "&lt;sst2&gt;" in text
     assert "&lt;my run&gt;" in text
+
+
+@pytest.fixture
+def validated_dir(run_dir):
+    """The run with two validations, of which the first was the best."""
+    by_task = {"rte": 2.0, "sst2": 2.6}
+    lines = [
+        {"step": 4, "validation_loss": 2.3, "validation_loss_by_task": by_task, "best_step": 4},
+        {"step": 8, "validation_loss": 2.4, "validation_loss_by_task": by_task, "best_step": 4},
+    ]
+    with (run_dir / "metrics.jsonl").open("a") as stream:
+        stream.writelines(json.dumps(line) + "\n" for line in lines)
+    return run_dir
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that are drawn."""
+    figures, new_figure = [], run_report._new_figure
+
+    def keep(num_rows):
+        figures.append(new_figure(num_rows))
+        return figures[-1]
+
+    monkeypatch.setattr(run_report, "_new_figure", keep)
+    return figures
+
+
+def test_the_step_of_the_best_validation_is_no_curve_but_a_fact(validated_dir, tmp_path):
+    report = RunReport.of(validated_dir)
+    assert report.best_step == 4
+    assert report.panels["validation_loss_by_task"] == {
+        "rte": Curve([4, 8], [2.0, 2.0]),
+        "sst2": Curve([4, 8], [2.6, 2.6]),
+    }
+    assert "best_step" not in report.panels
+    _, page = report.write(tmp_path / "out")
+    assert "<tr><td>best validation</td><td>4</td><td></td></tr>" in page.read_text()
+
+
+def test_the_best_step_is_marked_where_validations_are(validated_dir, figures):
+    report = RunReport.of(validated_dir)
+    draw(report.panels, title="run", best_step=report.best_step)
+    marked = {}
+    for axes in figures[0].axes:
+        lines = [line for line in axes.lines if line.get_label() == "best validation: 4"]
+        assert all(list(line.get_xdata()) == [4, 4] for line in lines)
+        marked[axes.get_title()] = len(lines)
+    assert marked == {
+        "loss": 1,
+        "lr": 0,
+        "tokens rate": 0,
+        "shares": 0,
+        "validation loss by task": 1,
+    }
+
+
+def test_more_curves_than_a_legend_can_name_are_drawn_without_one(figures):
+    for num_tasks in (12, 13):
+        draw({"shares": {f"task {n}": Curve([1], [0.1]) for n in range(num_tasks)}}, title="run")
+    few, many = (figure.axes[0] for figure in figures)
+    assert len(few.get_legend().get_texts()) == 12
+    assert many.get_legend() is None
+    assert len(many.lines) == 13
 
 
 def test_a_line_that_is_being_written_is_left_out(run_dir):

@@ -1,0 +1,80 @@
+"""Options of a run that do not go together, found before anything is loaded."""
+
+from t2t.config import FinetuneConfig, PretrainConfig
+from t2t.errors import Location, TrainingError, raise_faults
+
+
+def check_combinations(config: PretrainConfig | FinetuneConfig) -> None:
+    """Raises: TrainingError, or Faults of several, if an option cannot act beside the others."""
+    raise_faults([*_optimizer_faults(config), *_regularization_faults(config)])
+
+
+def _optimizer_faults(config: PretrainConfig | FinetuneConfig) -> list[TrainingError]:
+    optim, schedule, training = config.optim, config.schedule, config.training
+    adapter = config.adapter.name if isinstance(config, FinetuneConfig) and config.adapter else None
+    faults = []
+    if training.shard and optim.name == "adafactor":
+        faults.append(
+            TrainingError(
+                "adafactor looks at whole tensors, and training.shard cuts them",
+                where=Location(field="optim.name"),
+                mend="set optim.name=adamw_rms or training.shard=false",
+            )
+        )
+    if schedule.decay_steps is not None and schedule.warmup_steps + schedule.decay_steps > training.num_steps:
+        faults.append(
+            TrainingError(
+                f"{schedule.warmup_steps} steps of warm-up and {schedule.decay_steps} of decay "
+                f"do not fit into {training.num_steps}",
+                where=Location(field="schedule.decay_steps"),
+                mend="lower schedule.decay_steps or schedule.warmup_steps, or raise training.num_steps",
+            )
+        )
+    if adapter == "prompt_tuning":
+        faults += [
+            TrainingError(
+                f"prompt_tuning trains nothing in the blocks, which optim.{name} tells apart",
+                where=Location(field=f"optim.{name}"),
+                mend="leave it out, or take another adapter",
+            )
+            for name, is_set in (
+                ("layer_lr_decay", optim.layer_lr_decay != 1),
+                ("unfreeze_every", optim.unfreeze_every is not None),
+            )
+            if is_set
+        ]
+    return faults
+
+
+def _regularization_faults(config: PretrainConfig | FinetuneConfig) -> list[TrainingError]:
+    options = config.regularization
+    faults = []
+    if options.mixout and config.model.init_from is None:
+        faults.append(
+            TrainingError(
+                "mixout goes back to the weights of model.init_from, and there is none",
+                where=Location(field="regularization.mixout"),
+                mend="leave mixout out; for a new model, dropout is the same thing",
+            )
+        )
+    if isinstance(config, PretrainConfig):
+        return faults
+    if options.mixout and config.adapter is not None:
+        faults.append(
+            TrainingError(
+                "mixout acts on the model's own weights, which an adapter leaves as they are",
+                where=Location(field="regularization.mixout"),
+                mend="leave out mixout or the adapter",
+            )
+        )
+    if config.loss == "t_few":
+        faults += [
+            TrainingError(
+                f"{name} is a change to the cross-entropy, and the loss is t_few",
+                where=Location(field=f"regularization.{name}"),
+                mend="leave it out, or set loss=cross_entropy",
+            )
+            for name in ("label_smoothing", "r_drop")
+            if getattr(options, name)
+        ]
+    return faults
