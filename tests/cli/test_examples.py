@@ -76,7 +76,7 @@ def work_dir(tmp_path, toy_starter, toy_tasks_dir, toy_data_root, monkeypatch) -
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text)
     Path("reviews.jsonl").write_text('{"text": "I loved it"}\n')
-    for name in ("rte", "dbpedia14"):  # data of the shipped tasks: their own examples
+    for name in ("sst2", "trec", "rte", "dbpedia14"):  # data of the shipped tasks: their own examples
         rows = [json.dumps(row) + "\n" for row in read_task_file(find_task_files()[name]).examples]
         (toy_data_root / name).mkdir()
         (toy_data_root / name / "train.jsonl").write_text("".join(rows * 2))

@@ -59,7 +59,7 @@ def test_metrics_say_how_it_went(pretrain_values):
     lines = [json.loads(line) for line in text.splitlines()]
     assert [line["step"] for line in lines] == [2, 4, 4, 6, 8, 8]
     assert set(lines[0]) == {"step", "loss", "lr", "grad_norm", "tokens_rate", "seconds", "raw_tokens"}
-    assert set(lines[2]) == {"step", "validation_loss"}
+    assert set(lines[2]) == {"step", "validation_loss", "best_step"}
     # 17 raw tokens, of which 3 are hidden in 1 span, give 14 + 1 + 1 inputs; 2 steps of 4 rows
     assert lines[0]["raw_tokens"] == 2 * 4 * 17
     assert lines[0]["lr"] == pytest.approx(0.02)  # the second of 2 warm-up steps
