@@ -1,16 +1,22 @@
 """Training steps per second: `t2t pretrain` against a plain loop of transformers, and a loop like nanoT5's.
 
-python scripts/bench_training.py                              # 16 rows of 128 tokens, bfloat16
-python scripts/bench_training.py --source-len 512 --batch-size 8 --rounds 5
+python scripts/bench_training.py                              # 16 rows of 512 tokens, as T5 was pretrained
+python scripts/bench_training.py --source-len 128 --batch-size 64
+MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=99999999999 python scripts/bench_training.py    # see below
 
-All three train the same model (same config, same weights) in bfloat16 autocast on batches of the same shape,
-in turns of a few steps within one run, so that other load on the machine weighs on all. `t2t pretrain` is the
-command itself, in a process that is halted while the others work; its steps include reading the corpus,
-hiding spans, and writing a metrics line each. The others are:
+All train the same model (same config, same weights) in bfloat16 autocast, in turns of a few steps within one
+run, so that other load on the machine weighs on all. `t2t` is the command itself, in a process that is halted
+while the others work; its steps include reading the data, making batches, and writing a metrics line each.
+
+All batches have one shape; bench_finetuning.py measures ragged ones. The other loops:
 
   plain     a ready batch; the model of transformers, eager; fused AdamW of torch; norm clipping
   nanot5    spans hidden row by row in numpy; the same model, eager; AdamW scaled by each tensor's RMS, one
             tensor and one operation after another; norm clipping (Nawrot 2023, arXiv:2309.02373)
+
+On a CPU `t2t` tells the C library to keep what a step frees (see t2t.training.freed_memory); the other loops
+run as they would by default, and wait for the kernel to clear their memory anew in every step. That is most
+of the difference on long rows. With the environment of the third line every loop keeps its memory.
 """
 
 import argparse
@@ -26,6 +32,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +55,7 @@ T2T = [sys.executable, "-c", "from t2t.cli.main import main; main()"]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--size", default="starter", choices=SIZES)
-    parser.add_argument("--source-len", type=int, default=128, choices=LENGTHS)
+    parser.add_argument("--source-len", type=int, default=512, choices=LENGTHS)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5, help="turns of each loop; the median step counts")
     parser.add_argument(
@@ -64,24 +71,33 @@ def main() -> None:
         torch.manual_seed(0)
         build_model(args.size, len(tokenizer)).save_pretrained(Path(folder, "model"))
         tokenizer.save_pretrained(Path(folder, "model"))
-        loops = {
-            "plain": plain_loop(Path(folder), args.batch_size, args.source_len),
-            "nanot5": nanot5_loop(Path(folder), args.batch_size, args.source_len, len(tokenizer)),
-        }
-        with OurLoop(Path(folder), args) as ours:
-            seconds: dict[str, list[float]] = {name: [] for name in ("t2t", *loops)}
-            for _ in range(args.rounds):
-                seconds["t2t"] += ours.run(args.steps)
-                for name, step in loops.items():
-                    seconds[name] += [timed(step) for _ in range(args.steps)][1:]
+        compare_pretraining(Path(folder), args, len(tokenizer))
 
+
+def compare_pretraining(folder: Path, args: argparse.Namespace, vocab_size: int) -> None:
+    """Print milliseconds a step and tokens per second of each loop: medians of single steps."""
+    loops = {
+        "plain": plain_loop(folder, args.batch_size, args.source_len),
+        "nanot5": nanot5_loop(folder, args.batch_size, args.source_len, vocab_size),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ("t2t", *loops)}
+    # three steps of warm-up: it is compiled by then
+    with OurLoop("pretrain", pretrain_values(folder, args), folder, args, warmup=3) as ours:
+        for _ in range(args.rounds):
+            seconds["t2t"] += ours.run(args.steps)[1:]  # the first step was begun before the halt
+            for name, step in loops.items():
+                seconds[name] += [timed(step) for _ in range(args.steps)][1:]
     num_tokens = args.batch_size * (args.source_len + LENGTHS[args.source_len][1])
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{args.threads} CPU threads"
-    print(f"{args.size}, {args.batch_size} rows of {args.source_len} tokens, bfloat16, {device}; medians")
-    middle = {name: median(values) for name, values in seconds.items()}
-    for name, value in middle.items():
-        ratio = f"t2t is {value / middle['t2t']:.2f} times as fast" if name != "t2t" else ""
-        print(f"{name:8} {value * 1e3:8.0f} ms a step {num_tokens / value:10.0f} tokens/s   {ratio}")
+    print(f"{args.size}, bfloat16, {device}; medians")
+    print(f"pretraining, {args.batch_size} rows of {args.source_len} tokens")
+    print_rates({name: num_tokens / median(values) for name, values in seconds.items()})
+
+
+def print_rates(rates: dict[str, float]) -> None:
+    for name, rate in rates.items():
+        ratio = f"t2t is {rates['t2t'] / rate:.2f} times as fast" if name != "t2t" else ""
+        print(f"  {name:8} {rate:8.0f} tokens/s   {ratio}")
 
 
 def build_model(size: str, vocab_size: int) -> T5ForConditionalGeneration:
@@ -102,25 +118,30 @@ def build_model(size: str, vocab_size: int) -> T5ForConditionalGeneration:
     return T5ForConditionalGeneration(config)
 
 
-class OurLoop:
-    """`t2t pretrain` in a process of its own, halted but for its turns."""
+def pretrain_values(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """What a run on a corpus of random words needs beside `training`; the corpus is built here."""
+    rng = random.Random(0)
+    texts = [" ".join(rng.choices(WORDS, k=200)) for _ in range(3000)]
+    write_jsonl(folder / "texts.jsonl", [{"text": text} for text in texts])
+    build = ["corpus", "build", str(folder / "texts.jsonl")]
+    places = ["--tokenizer", str(folder / "model"), "--out", str(folder / "corpus")]
+    subprocess.run([*T2T, *build, *places], check=True, stdout=subprocess.DEVNULL)
+    return {"data": {"train": str(folder / "corpus")}, "objective": {"max_source_len": args.source_len}}
 
-    def __init__(self, folder: Path, args: argparse.Namespace) -> None:
-        rng = random.Random(0)
-        texts = [" ".join(rng.choices(WORDS, k=200)) for _ in range(3000)]
-        rows = (json.dumps({"text": text}) + "\n" for text in texts)
-        (folder / "texts.jsonl").write_text("".join(rows))
-        build = ["corpus", "build", str(folder / "texts.jsonl")]
-        subprocess.run(
-            [*T2T, *build, "--tokenizer", str(folder / "model"), "--out", str(folder / "corpus")],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        values = {
-            "run_dir": str(folder / "run"),
+
+def write_jsonl(path: Path, rows: list[dict[str, str]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+class OurLoop:
+    """`t2t pretrain` or `t2t finetune` in a process of its own, halted but for its turns."""
+
+    def __init__(
+        self, command: str, values: dict[str, Any], folder: Path, args: argparse.Namespace, *, warmup: int
+    ) -> None:
+        values = values | {
+            "run_dir": str(folder / command),
             "model": {"init_from": str(folder / "model")},
-            "data": {"train": str(folder / "corpus")},
-            "objective": {"max_source_len": args.source_len},
             "training": {
                 "num_steps": 10**6,
                 "batch_size": args.batch_size,
@@ -131,14 +152,14 @@ class OurLoop:
                 "num_threads": args.threads,
             },
         }
-        (folder / "run.yaml").write_text(json.dumps(values))
-        command = [*T2T, "pretrain", str(folder / "run.yaml")]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        (folder / f"{command}.yaml").write_text(json.dumps(values))
+        self._warmup = warmup
+        self._process = subprocess.Popen(
+            [*T2T, command, str(folder / f"{command}.yaml")], stdout=subprocess.PIPE, text=True
+        )
 
     def __enter__(self) -> "OurLoop":
-        for _ in range(3):  # compiled by then
-            self._next_line()
-        self._process.send_signal(signal.SIGSTOP)
+        self.run(self._warmup)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -146,31 +167,37 @@ class OurLoop:
         self._process.communicate()
 
     def run(self, num_steps: int) -> list[float]:
-        """Seconds of each step but the first, in which the process was halted."""
+        """Seconds of each step."""
         self._process.send_signal(signal.SIGCONT)
-        times = [self._next_line() for _ in range(num_steps)]
+        times = [time.perf_counter(), *(self._next_line() for _ in range(num_steps))]
         self._process.send_signal(signal.SIGSTOP)
         return [later - earlier for earlier, later in pairwise(times)]
 
     def _next_line(self) -> float:
         assert self._process.stdout is not None
         if not self._process.stdout.readline().startswith("step "):
-            raise SystemExit("t2t pretrain ended early")
+            raise SystemExit("t2t ended early")
         return time.perf_counter()
 
 
 def plain_loop(folder: Path, batch_size: int, source_len: int) -> Callable[[], None]:
     """One step of the loop that most people write: nothing of it is slow on purpose."""
-    model, device = load_for_training(folder)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+    train, device = plain_step(folder)
     _, target_len = LENGTHS[source_len]
     batch = {
         "input_ids": torch.randint(100, 1000, (batch_size, source_len), device=device),
         "attention_mask": torch.ones(batch_size, source_len, dtype=torch.long, device=device),
         "labels": torch.randint(100, 1000, (batch_size, target_len), device=device),
     }
+    return lambda: train(batch)
 
-    def step() -> None:
+
+def plain_step(folder: Path) -> tuple[Callable[[dict[str, torch.Tensor]], None], torch.device]:
+    """What trains a new model on one batch, and where."""
+    model, device = load_for_training(folder)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+
+    def step(batch: dict[str, torch.Tensor]) -> None:
         with torch.autocast(device.type, dtype=torch.bfloat16):
             loss = model(**batch).loss
         loss.backward()
@@ -179,7 +206,7 @@ def plain_loop(folder: Path, batch_size: int, source_len: int) -> Callable[[], N
         optimizer.zero_grad()
         loss.item()
 
-    return step
+    return step, device
 
 
 def nanot5_loop(folder: Path, batch_size: int, source_len: int, vocab_size: int) -> Callable[[], None]:

@@ -25,8 +25,9 @@ from t2t.data.block_encoding import BlockEncoder, Duplicates, Encode, encode_blo
 from t2t.data.blocks import Block, TextSource
 from t2t.data.corpus import StoreWriter, TokenStore, refuse_existing, token_dtype, writing_errors
 from t2t.data.duplicates import find_duplicates
+from t2t.data.locks import alone_in
 from t2t.data.near_duplicates import NUM_BANDS, find_near_duplicates
-from t2t.data.unfinished import NUM_DOCUMENTS, NUM_EMPTY, NUM_TOKENS, SOURCE, UnfinishedBuild, alone_in
+from t2t.data.unfinished import NUM_DOCUMENTS, NUM_EMPTY, NUM_TOKENS, SOURCE, UnfinishedBuild
 from t2t.errors import Location, TokenStoreError
 
 Progress = Callable[[str, int, int | None], object]  # phase, done, of how many bytes (None: nobody knows)
@@ -77,7 +78,12 @@ def build_corpus(
     on_progress = on_progress or _no_progress
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     mend = "make room and start again: it goes on where it was"
-    with writing_errors(unfinished, mend=mend), alone_in(unfinished):
+    busy = TokenStoreError(
+        "another process is building this token store",
+        where=Location(unfinished),
+        mend="wait until it ends, or choose another folder",
+    )
+    with writing_errors(unfinished, mend=mend), alone_in(unfinished, busy=busy):
         refuse_existing(folder)  # another process may have finished it since
         dtype = token_dtype(vocab_size)
         build = UnfinishedBuild.open(

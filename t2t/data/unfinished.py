@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from t2t.data.block_encoding import COLUMN_BYTES, EncodedBlock
 from t2t.data.blocks import TextSource
@@ -27,28 +26,6 @@ from t2t.errors import Location, TokenStoreError
 
 SOURCE, NUM_DOCUMENTS, NUM_TOKENS, NUM_EMPTY = range(4)  # columns of `blocks`
 _COMMIT_TOKENS = 2**22  # between two waits for the disk: a kill costs a few seconds of work
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Keep other builds out of a folder, which is made if need be.
-
-    Raises: TokenStoreError at once, having changed nothing, if another process builds there.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise TokenStoreError(
-            "another process is building this token store",
-            where=Location(folder),
-            mend="wait until it ends, or choose another folder",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @dataclass

@@ -4,22 +4,24 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs, DistributedType
+from accelerate import Accelerator, DistributedType
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from t2t.config import FinetuneConfig, PretrainConfig, TrainingConfig
+from t2t.data.locks import alone_in
 from t2t.errors import Location, TrainingError
 from t2t.evaluation.training_record import TrainingRecord
 from t2t.model.pretrained import replace_folder
 from t2t.training.batches import Batches
 from t2t.training.checkpoint import checkpoint_folder, newest_checkpoint
 from t2t.training.combinations import check_combinations
+from t2t.training.freed_memory import keep_freed_memory
 from t2t.training.loop import Metrics, Outcome, Progress, fit, setup
 from t2t.training.loss import SummedLoss
 from t2t.training.optimizer import build_optimizer
@@ -109,8 +111,14 @@ def train_model(
     )
     if config.training.publish == "best":
         check_best_checkpoint(folder, trainer.state.best_step)
-    with full_disk_explained(config.run_dir):
+    with full_disk_explained(config.run_dir), ExitStack() as stack:
         if accelerator.is_main_process:
+            busy = TrainingError(
+                "another process is training in this run folder",
+                where=Location(file=config.run_dir),
+                mend="wait until it ends or stop it, or give another run_dir",
+            )
+            stack.enter_context(alone_in(config.run_dir, busy=busy))
             folder.begin(config, origins, contents=contents, step=trainer.state.step)
         with tracked(progress, accelerator, folder, config, step=trainer.state.step) as told:
             outcome = fit(
@@ -199,13 +207,13 @@ def build_accelerator(training: TrainingConfig, run_dir: Path) -> Accelerator:
             mend="launch it without --mixed_precision; training.dtype takes bfloat16 or float32",
         )
     on_cpu = training.device == "cpu" or not torch.accelerator.is_available()
+    if on_cpu:
+        keep_freed_memory()
     use_bfloat16 = training.dtype == "bfloat16" or (training.dtype == "auto" and _has_fast_bfloat16(on_cpu))
     try:
         accelerator = Accelerator(
             cpu=training.device == "cpu",
             mixed_precision="bf16" if use_bfloat16 else "no",
-            # no buffer changes while training, and those of mixout are as large as the model
-            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
             log_with=list(training.trackers) or None,
             project_dir=run_dir / "tensorboard",
         )

@@ -8,7 +8,8 @@ weights of the matrices that source tokens pass: the encoder's, and those that m
 cross-attention. W_t are the others', the output layer among them. Each costs a multiplication and an
 addition forward and twice that backward: 6. A are the widths of all heads, summed over layers; scores and
 weighted sums make 2 products a pair of tokens: 12. What activation checkpointing computes again is not
-counted, nor is it taken off that a decoder looks at half of the pairs.
+counted, nor is it taken off that a decoder looks at half of the pairs. Wrong answer choices (T-Few) are
+targets like the right one: each has its t, and all share the s of their source, which counts once.
 
 Papers: Kaplan et al. 2020, arXiv:2001.08361, section 2.1 (6 per weight and token); Chowdhery et al. 2022,
 arXiv:2204.02311, appendix B (attention, and the name MFU).
@@ -17,6 +18,7 @@ arXiv:2204.02311, appendix B (attention, and the name MFU).
 import re
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import PreTrainedModel
@@ -73,11 +75,15 @@ class FlopCounter:
     def count(self, batch: Batch) -> float:
         """Floating-point operations of a forward and backward pass over a batch."""
         source = batch.attention_mask.sum(axis=1, dtype=float)  # (batch,) tokens
-        target = (batch.labels != IGNORED_LABEL).sum(axis=1, dtype=float)
+        targets = batch.labels[:, None]  # (batch, choices, target_len)
+        if batch.wrong_labels is not None:
+            targets = np.concatenate([targets, batch.wrong_labels], axis=1)
+        choices = (targets != IGNORED_LABEL).sum(axis=2, dtype=float)  # (batch, choices) tokens
+        target = choices.sum(axis=1)
         products = self.source_weights * source + self.target_weights * target
         pairs = (
             self.encoder_width * source**2
-            + self.decoder_width * target**2
+            + self.decoder_width * (choices**2).sum(axis=1)
             + self.cross_width * source * target
         )
         return float((6 * products + 12 * pairs).sum())

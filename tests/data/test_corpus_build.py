@@ -231,11 +231,11 @@ def test_a_build_that_comes_when_another_has_just_ended_is_refused(tmp_path, fil
     alone_in = corpus_build.alone_in
 
     @contextmanager
-    def locked_late(folder: Path) -> Iterator[None]:
+    def locked_late(folder: Path, *, busy: TokenStoreError) -> Iterator[None]:
         with monkeypatch.context() as patch:
             patch.setattr(corpus_build, "alone_in", alone_in)
             build(files, tmp_path / "store")
-        with alone_in(folder):
+        with alone_in(folder, busy=busy):
             yield
 
     monkeypatch.setattr(corpus_build, "alone_in", locked_late)

@@ -7,6 +7,7 @@ import torch
 from accelerate import Accelerator, DistributedType
 from safetensors import SafetensorError
 
+from t2t.data.locks import alone_in
 from t2t.errors import TrainingError
 from t2t.training import checkpoint as checkpoint_module
 from t2t.training.checkpoint import newest_checkpoint
@@ -15,6 +16,7 @@ from t2t.training.run import build_accelerator, is_full_disk
 from t2t.training.run_folder import RunFolder
 
 from .conftest import metrics_of, pretrain_config
+from .test_pretrain import KillAt, Killed
 
 FULL = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
@@ -125,3 +127,18 @@ def test_one_process_shards_nothing(pretrain_values):
     config = pretrain_config(pretrain_values, training={"shard": True, "num_steps": 2})
     assert pretrain(config).step == 2
     assert not torch.distributed.is_initialized()
+
+
+def test_a_run_folder_takes_one_process_at_a_time(pretrain_values):
+    config = pretrain_config(pretrain_values)
+    with pytest.raises(Killed):
+        pretrain(config, progress=KillAt(5))
+    unused = TrainingError("unused")
+    with alone_in(config.run_dir, busy=unused), pytest.raises(TrainingError) as caught:
+        pretrain(config, resume=True)
+    assert str(caught.value) == (
+        "another process is training in this run folder\n"
+        f"  where: {config.run_dir}\n"
+        "  mend:  wait until it ends or stop it, or give another run_dir"
+    )
+    assert pretrain(config, resume=True).step == 8

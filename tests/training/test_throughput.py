@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -58,6 +60,20 @@ def test_flops_of_a_batch_leave_padding_out():
     products = 6 * (10 * 5 + 20 * 5)
     pairs = 12 * (3 * (4 + 9) + 4 * (1 + 16) + 5 * (2 * 1 + 3 * 4))
     assert counter.count(batch_of([2, 3], [1, 4])) == products + pairs
+
+
+def test_wrong_choices_are_targets_of_the_same_source():
+    counter = FlopCounter(
+        source_weights=10, target_weights=20, encoder_width=3, decoder_width=4, cross_width=5
+    )
+    batch = batch_of([2, 3], [1, 4])
+    wrong = np.full((2, 2, 4), -100)
+    # the first row has wrong choices of 2 and 3 tokens, the second has one of 1
+    wrong[0, 0, :2] = wrong[0, 1, :3] = wrong[1, 0, :1] = 7
+    # sources of 2 and 3 tokens, targets of 1 + 2 + 3 = 6 and 4 + 1 = 5
+    products = 6 * (10 * 5 + 20 * 11)
+    pairs = 12 * (3 * (4 + 9) + 4 * (1 + 4 + 9 + 16 + 1) + 5 * (2 * 6 + 3 * 5))
+    assert counter.count(replace(batch, wrong_labels=wrong)) == products + pairs
 
 
 def test_flops_are_those_that_torch_counts_in_a_forward_and_backward_pass():

@@ -1,0 +1,27 @@
+"""One process at a time in a folder that is written to for long."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from t2t.errors import T2TError
+
+
+@contextmanager
+def alone_in(folder: Path, *, busy: T2TError) -> Iterator[None]:
+    """Keep other processes out of a folder, which is made if need be; the system lets go of dead ones.
+
+    Raises: `busy` at once, having changed nothing, if another process is in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise busy from error
+    try:
+        yield
+    finally:
+        lock.release()
