@@ -4,7 +4,9 @@ import re
 import shlex
 from pathlib import Path
 
+from t2t.config import FinetuneConfig, load_config
 from t2t.templates import TaskFile, find_task_files
+from t2t.templates.library import choose_task_files
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -36,10 +38,19 @@ def test_the_task_can_be_shown_run_and_evaluated(t2t, toy_starter, tmp_path, mon
     assert {name: end.code for name, end in ended.items()} == dict.fromkeys(
         ("new", "show", "check", "run", "eval"), 0
     )
-    [task] = blocks("yaml")
+    task, _ = blocks("yaml")
     Path("tea_mood.yaml").write_text(task)
     for line in lines[1:]:
         assert t2t(*shlex.split(line, comments=True)[1:]).code == 0, line
+
+
+def test_the_run_is_a_run(tmp_path):
+    _, run = blocks("yaml")
+    (tmp_path / "run.yaml").write_text(run)
+    config, _ = load_config(FinetuneConfig, tmp_path / "run.yaml")
+    assert config.training.early_stopping is not None
+    names = [name for name in config.mixture.tasks if not name.startswith("my_tasks/")]
+    assert choose_task_files(names, leave_out=config.mixture.held_out)
 
 
 def test_the_numbers_of_tasks_and_prompts_are_those_of_the_library():
