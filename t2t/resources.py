@@ -8,6 +8,8 @@ from pathlib import Path
 
 from t2t.errors import T2TError
 
+STARTER = "starter"  # its name wherever a model or tokenizer is named
+
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -24,6 +26,13 @@ def ui_dir() -> Path:
 def starter_dir() -> Path:
     """The folder of the starter model, loadable by `from_pretrained`."""
     return _first_folder([_PACKAGE / "starter"], "the starter model")
+
+
+def starter_or(name: str | Path | None) -> str | Path:
+    """What to load a model or tokenizer from: the starter for None, and for "starter" unless that exists."""
+    if name is None or (name == STARTER and not Path(STARTER).exists()):
+        return starter_dir()
+    return name
 
 
 def _shipped(name: str, content: str) -> Path:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from t2t.config import FinetuneConfig, PretrainConfig, diff_configs, load_config
+from t2t.config import FinetuneConfig, PretrainConfig, ScheduleConfig, diff_configs, load_config
 from t2t.errors import ConfigError, Faults
 
 PRETRAIN = """\
@@ -73,6 +73,7 @@ def test_all_faults_are_told_at_once_with_their_places(run_yaml):
         "5 faults\n"
         '"betas[1]" should be a number, not "x"\n'
         "  where: command line, optim.betas[1]\n"
+        "  mend:  write a number, as in 0.1\n"
         'unknown key: "clip_nrm"\n'
         "  where: command line, optim.clip_nrm\n"
         "  have:  betas, clip_norm, layer_lr_decay, lr, name, unfreeze_every, weight_decay\n"
@@ -214,3 +215,75 @@ def test_betas_are_not_given_to_an_optimizer_that_has_none(run_yaml):
     message = error_of(run_yaml, "optim.name=adafactor", "optim.betas=[0.9, 0.99]")
     assert message.splitlines()[0] == "adafactor keeps no first moment, and takes no betas"
     assert message.splitlines()[-1] == "  mend:  leave betas out"
+
+
+@pytest.mark.parametrize(
+    ("override", "problem", "mend"),
+    [
+        ("training.trackers=wandb", '"trackers" should be a list, not "wandb"', "write [wandb]"),
+        (
+            "training.trackers=wandb, tensorboard",
+            '"trackers" should be a list, not "wandb, tensorboard"',
+            "write [wandb, tensorboard]",
+        ),
+        ("optim.lr=0,1", '"lr" should be a number, not "0,1"', "write 0.1"),
+        ("optim.lr='0.1'", '"lr" should be a number, not "0.1"', "write 0.1 without quotation marks"),
+        ("optim.lr=fast", '"lr" should be a number, not "fast"', "write a number, as in 0.1"),
+        ("optim.lr='{'", '"lr" should be a number, not "{"', "write a number, as in 0.1"),
+        ("training.num_steps=1,000", '"num_steps" should be a whole number, not "1,000"', "write 1000"),
+        (
+            "training.num_steps=many",
+            '"num_steps" should be a whole number, not "many"',
+            "write a whole number, as in 3",
+        ),
+    ],
+)
+def test_a_word_in_the_place_of_a_list_or_a_number_is_written_anew(run_yaml, override, problem, mend):
+    place = override.partition("=")[0]
+    assert error_of(run_yaml, override) == f"{problem}\n  where: command line, {place}\n  mend:  {mend}"
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"),
+    [
+        ("tow.yaml", 'did you mean "toy.yaml"?'),
+        ("nowhere/pretraining", "give the path of a run's YAML file; --keys tells what it may say"),
+    ],
+)
+def test_a_file_that_is_not_there(run_yaml, name, mend):
+    path = run_yaml.parent / name
+    assert error_of(path) == f"there is no such file\n  where: {path}\n  mend:  {mend}"
+
+
+def test_an_override_in_the_place_of_the_file():
+    assert error_of(Path("training.num_steps=3")) == (
+        "there is no such file\n  where: training.num_steps=3\n"
+        "  mend:  give the run's YAML file first: RUN.yaml training.num_steps=3"
+    )
+
+
+def test_a_run_of_the_other_kind_is_told_by_its_command(run_yaml, tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        load_config(FinetuneConfig, run_yaml)
+    assert str(caught.value) == (
+        f'this reads like a pretraining run: it has "data"\n  where: {run_yaml}:5, data\n'
+        f"  mend:  t2t pretrain {run_yaml}"
+    )
+    other = tmp_path / "tasks.yaml"
+    other.write_text("run_dir: runs/toy\nmixture: {tasks: [rte]}\n")
+    assert error_of(other) == (
+        f'this reads like a fine-tuning run: it has "mixture"\n  where: {other}:2, mixture\n'
+        f"  mend:  t2t finetune {other}"
+    )
+
+
+def test_a_run_with_a_key_too_many_is_still_of_its_kind(run_yaml):
+    assert error_of(run_yaml, "mixture={tasks: [rte]}").startswith('unknown key: "mixture"')
+    run_yaml.write_text(PRETRAIN + "mixture: {tasks: [rte]}\n")
+    assert error_of(run_yaml).startswith('unknown key: "mixture"')
+
+
+@pytest.mark.parametrize(("num_steps", "warmup_steps"), [(60, 6), (5, 0), (100_000, 500)])
+def test_a_warm_up_that_is_not_given_is_a_tenth_of_the_run_at_most_500(num_steps, warmup_steps):
+    assert ScheduleConfig().num_warmup_steps(num_steps) == warmup_steps
+    assert ScheduleConfig(warmup_steps=7).num_warmup_steps(num_steps) == 7

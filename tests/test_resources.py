@@ -33,6 +33,15 @@ def test_the_starter_is_inside_the_package(package):
     assert resources.starter_dir() == package / "starter"
 
 
+def test_the_starter_is_named_by_nothing_or_its_name_unless_a_folder_has_it(package, tmp_path, monkeypatch):
+    (package / "starter").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert resources.starter_or(None) == resources.starter_or("starter") == package / "starter"
+    assert resources.starter_or("google/flan-t5-base") == "google/flan-t5-base"
+    (tmp_path / "starter").mkdir()
+    assert resources.starter_or("starter") == "starter"
+
+
 def test_a_missing_folder_names_the_places_tried(package):
     with pytest.raises(T2TError) as caught:
         resources.ui_dir()

@@ -24,6 +24,38 @@ ResumeOption = Annotated[
 ]
 
 
+def _refuse_set(value: str | None) -> None:
+    """Tell those who know `--set` from other commands how values are given here."""
+    if value is not None:
+        raise typer.BadParameter(f"write it without --set, after the file: RUN.yaml {value}")
+
+
+SetOption = Annotated[str | None, typer.Option("--set", hidden=True, callback=_refuse_set)]
+
+
+def _print_keys(context: typer.Context, asked: bool) -> None:
+    if not asked:
+        return
+    from t2t.cli.keys import print_keys
+    from t2t.config import FinetuneConfig, PretrainConfig, Section
+
+    configs: dict[str, type[Section]] = {"pretrain": PretrainConfig, "finetune": FinetuneConfig}
+    command = str(context.info_name)
+    print_keys(configs[command], command)
+    raise typer.Exit()
+
+
+KeysOption = Annotated[
+    bool,
+    typer.Option(
+        "--keys",
+        callback=_print_keys,
+        is_eager=True,  # answered though RUN.yaml is missing
+        help="Print every key of a run file, with default and unit, and the sizes of new models.",
+    ),
+]
+
+
 def end_run(outcome: Outcome, run_dir: Path) -> None:
     """Say what came of a run; one that a signal stopped exits with 128 plus its number, as shells expect."""
     if outcome.stopped_by is None:

@@ -1,6 +1,7 @@
 """Read a run's YAML, lay overrides from the command line over it, and remember where each value came from."""
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +9,19 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from t2t.config.runs import FinetuneConfig, PretrainConfig
 from t2t.config.section import Section
-from t2t.errors import ConfigError, Location
+from t2t.errors import ConfigError, Faults, Location, T2TError, did_you_mean
 from t2t.yaml_file import Keys, YamlFile, parse_model, parse_yaml, read_yaml
 
+# Keys that tell a run of one kind from one of the other, and what those runs are called.
+_TELLTALES = {
+    PretrainConfig: (("data", "objective"), "a pretraining run", "t2t pretrain"),
+    FinetuneConfig: (("mixture",), "a fine-tuning run", "t2t finetune"),
+}
+# A word in the place of another type, as t2t.yaml_file tells it; and how numbers are written.
+_WRONG_TYPE = re.compile(r'"[^"]*" should be a (list|number|whole number)\b.*, not "(.*)"')
+_NUMBERS = {"number": r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?", "whole number": r"[-+]?\d+"}
 _NO_LINE = 0  # of keys that only the command line gives; lines of a file count from 1
 
 C = TypeVar("C", bound=Section)
@@ -24,7 +34,11 @@ def load_config(cls: type[C], path: str | Path, overrides: Sequence[str] = ()) -
         "command line".
     Raises: ConfigError, or Faults holding several.
     """
+    path = Path(path)
+    if not path.exists():
+        raise ConfigError("there is no such file", where=Location(path), mend=_mend_path(path))
     base = read_yaml(path)
+    _check_kind(cls, base)
     data, lines = copy.deepcopy(base.data), dict(base.lines)
     overridden: set[Keys] = set()
     for keys, value in map(_parse_override, overrides):
@@ -36,7 +50,12 @@ def load_config(cls: type[C], path: str | Path, overrides: Sequence[str] = ()) -
         ]
         lines = dict.fromkeys(new_keys, _NO_LINE) | lines
     merged = _Overridden(base.path, data, lines, overridden=frozenset(overridden))
-    config = parse_model(cls, merged, error=ConfigError)
+    try:
+        config = parse_model(cls, merged, error=ConfigError)
+    except (ConfigError, Faults) as failure:
+        for fault in failure.faults if isinstance(failure, Faults) else (failure,):
+            fault.mend = fault.mend or _mend_type(fault)
+        raise
     return config, {".".join(keys): merged.origin(keys) for keys in _leaves(config)}
 
 
@@ -81,6 +100,48 @@ def _parse_override(override: str) -> tuple[tuple[str, ...], YamlFile]:
             mend="write key.subkey=value, as in optim.lr=0.01",
         )
     return keys, parse_yaml(text, f"command line, {name.strip()}")
+
+
+def _mend_path(path: Path) -> str:
+    """Guess the file that was meant, or tell that an override was taken for the file."""
+    if "=" in path.name:
+        return f"give the run's YAML file first: RUN.yaml {path}"
+    near = did_you_mean(path.name, (other.name for other in path.parent.glob("*.y*ml")))
+    return near or "give the path of a run's YAML file; --keys tells what it may say"
+
+
+def _check_kind(cls: type[Section], yaml: YamlFile) -> None:
+    """Raise ConfigError if the file reads like a run of another kind, to spare its reader a list of keys."""
+    if cls not in _TELLTALES or not isinstance(yaml.data, dict):
+        return
+    if any(key in yaml.data for key in _TELLTALES[cls][0]):
+        return
+    for keys, kind, command in _TELLTALES.values():
+        for key in keys:
+            if key in yaml.data:
+                mend = f"{command} {yaml.path}"
+                raise ConfigError(
+                    f'this reads like {kind}: it has "{key}"', where=yaml.location(key), mend=mend
+                )
+
+
+def _mend_type(fault: T2TError) -> str | None:
+    """How to write a word as the list or the number that should stand there; None for other faults.
+
+    ``"tasks" should be a list, not "rte"`` gives "write [rte]", and 0,1 in the place of a number "write 0.1".
+    """
+    found = _WRONG_TYPE.fullmatch(fault.problem)
+    if found is None:
+        return None
+    kind, value = found.groups()
+    if kind == "list":
+        items = [item.strip() for item in value.strip("[]").split(",")]
+        return f"write [{', '.join(items)}]"
+    # 0,1 is a fraction as half the world writes it; in a whole number, such signs group the digits.
+    meant = value.replace(",", ".") if kind == "number" else re.sub(r"[ ,_']", "", value)
+    if re.fullmatch(_NUMBERS[kind], meant) is None:
+        return f"write a {kind}, as in {'0.1' if kind == 'number' else '3'}"
+    return f"write {meant}" + (" without quotation marks" if meant == value else "")
 
 
 def _put(data: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:

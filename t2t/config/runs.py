@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -28,18 +28,30 @@ class ModelConfig(Section):
         return self
 
 
+Stores = Path | Annotated[Mapping[str, Path], Field(min_length=1)]
+
+
 class PretrainDataConfig(Section):
     """Token stores made by `t2t corpus`: one, or one for each language token of an mBART: `de_DE: FOLDER`."""
 
-    train: Path | Mapping[str, Path] = Field(description="token store folder, or folders by language")
-    validation: Path | Mapping[str, Path] | None = Field(
-        default=None, description="likewise; without one nothing is validated"
-    )
+    train: Stores = Field(description="token store folder, or folders by language")
+    validation: Stores | None = Field(default=None, description="likewise; without one nothing is validated")
     temperature: float = Field(
         default=1.0,
         ge=1,
         description="languages are drawn in proportion to tokens ** (1 / temperature); 1.43 is mBART's",
     )
+
+    @model_validator(mode="after")
+    def _languages_agree(self) -> Self:
+        by_language = not isinstance(self.train, Path)
+        if self.validation is not None and by_language == isinstance(self.validation, Path):
+            raise ValueError(
+                "one of train and validation is by language, the other is not", "give both in one form"
+            )
+        if self.temperature != 1 and not by_language:
+            raise ValueError("temperature is of several languages, and train is one store", "leave it out")
+        return self
 
 
 class PretrainConfig(Section):
@@ -119,7 +131,9 @@ class DenoisingConfig(Section):
 
     share: float = Field(gt=0, lt=1, description="fraction of the steps that denoise instead")
     data: Path = Field(description="token store folder, made by `t2t corpus`")
-    objective: ObjectiveConfig = ObjectiveConfig()
+    objective: ObjectiveConfig = Field(
+        default=ObjectiveConfig(), description="max_source_len: that of the prompts, unless it is given"
+    )
 
 
 class LengthsConfig(Section):
@@ -204,6 +218,15 @@ class FinetuneConfig(Section):
     regularization: RegularizationConfig = RegularizationConfig()
     validation: ValidationConfig = ValidationConfig()
     training: TrainingConfig
+
+    @model_validator(mode="after")
+    def _denoise_as_long_as_prompts(self) -> Self:
+        if self.denoising and "max_source_len" not in self.denoising.objective.model_fields_set:
+            lens = {"max_source_len": self.lengths.max_source_len}
+            objective = self.denoising.objective.model_copy(update=lens)
+            denoising = self.denoising.model_copy(update={"objective": objective})
+            object.__setattr__(self, "denoising", denoising)  # frozen only from here on
+        return self
 
     @model_validator(mode="after")
     def _adapted_model_exists(self) -> Self:

@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from t2t.config.section import Count, Fraction, PositiveCount, Section
 
@@ -34,8 +34,8 @@ class OptimConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _betas_are_used(self) -> Self:
-        if self.name == "adafactor" and "betas" in self.model_fields_set:
+    def _betas_are_used(self, info: ValidationInfo) -> Self:
+        if self.name == "adafactor" and self._is_given("betas", info):
             raise ValueError("adafactor keeps no first moment, and takes no betas", "leave betas out")
         return self
 
@@ -46,13 +46,19 @@ class ScheduleConfig(Section):
     name: Literal["cosine", "linear", "inverse_sqrt", "constant", "wsd"] = Field(
         default="cosine", description="shape after warm-up"
     )
-    warmup_steps: Count = Field(default=500, description="steps of linear growth from 0")
+    warmup_steps: Count | None = Field(
+        default=None, description="steps of linear growth from 0; null: a tenth of the run, at most 500"
+    )
     final_lr_ratio: Fraction = Field(
         default=0.0, description="smallest rate after warm-up, fraction of the peak"
     )
     decay_steps: PositiveCount | None = Field(
         default=None, description="wsd: last steps of the run, in which the rate falls; it needs a number"
     )
+
+    def num_warmup_steps(self, num_steps: int) -> int:
+        """Those of a run of `num_steps`."""
+        return min(num_steps // 10, 500) if self.warmup_steps is None else self.warmup_steps
 
     @model_validator(mode="after")
     def _decay_is_for_wsd(self) -> Self:
@@ -70,7 +76,8 @@ class EarlyStoppingConfig(Section):
     min_delta: float = Field(
         default=0.0,
         ge=0,
-        description="how much better a validation must be to count: nats per target token, or points",
+        description="how much better a validation must be to count: nats per target token, or points; which "
+        "one is the best does not depend on it",
     )
 
 
@@ -83,7 +90,9 @@ class ValidationConfig(Section):
         "metric, 0-100, from ranked or written answers, as t2t eval gives it",
     )
     tasks: tuple[str, ...] | None = Field(
-        default=None, min_length=1, description="tasks of the mixture; null: all that have validation rows"
+        default=None,
+        min_length=1,
+        description="tasks, files, clusters or patterns of the mixture; null: all that have validation rows",
     )
     num_rows: PositiveCount = Field(default=64, description="score: rows of each task, a sample")
     num_templates: PositiveCount = Field(
@@ -91,9 +100,9 @@ class ValidationConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _score_is_asked(self) -> Self:
+    def _score_is_asked(self, info: ValidationInfo) -> Self:
         for name in ("num_rows", "num_templates"):
-            if self.metric == "loss" and getattr(self, name) != type(self).model_fields[name].default:
+            if self.metric == "loss" and self._is_given(name, info):
                 raise ValueError(f"{name} is of a score, and metric is loss", "set metric to score")
         return self
 
@@ -118,7 +127,9 @@ class TrainingConfig(Section):
         default=(), description="where the numbers of metrics.jsonl also go, see t2t.training.trackers"
     )
     eval_every: PositiveCount = Field(default=500, description="steps between validations")
-    num_eval_batches: Count = Field(default=20, description="batches per validation; 0 validates nothing")
+    num_eval_batches: Count = Field(
+        default=20, description="batches that give a validation's loss; 0 validates nothing, scores included"
+    )
     checkpoint_every: PositiveCount = Field(default=500, description="steps between checkpoints")
     keep_checkpoints: PositiveCount = Field(default=2, description="newest checkpoints that are kept")
     publish: Literal["last", "best"] = Field(

@@ -36,7 +36,8 @@ from t2t.errors import (
 from t2t.templates.few_shot import choose_demonstrations, with_demonstrations
 from t2t.templates.template import RenderedExample, Template
 
-NUM_TRIED_ROWS = 100  # of each task under each of its templates, before the first is drawn
+NUM_TRIED_ROWS = 100  # of a task before the first is drawn, shared out over its templates
+MIN_TRIED_ROWS = 10  # under each of them all the same
 DECK_SIZE = 65_536  # cards; rates are kept to 1 / 65,536, and a smaller rate still gets one card
 
 
@@ -196,11 +197,10 @@ class _Source:
         if max_rows is not None and len(self.rows) > max_rows:
             chosen = permutation(len(self.rows), seed, "rows", task.name)[:max_rows]
             self.rows = [self.rows[place] for place in sorted(chosen.tolist())]
-        groups: dict[object, list[int]] = defaultdict(
-            list
-        )  # the places of each label's rows; one if not balanced
+        by_label = is_balanced and task.file.labels is not None
+        groups: dict[object, list[int]] = defaultdict(list)  # places of the rows of each label, or of all
         for place, (_, row) in enumerate(self.rows):
-            groups[row.get("label") if is_balanced else None].append(place)
+            groups[row.get("label") if by_label else None].append(place)
         self._groups = list(groups.values())
         # Keyed by the task's name, so that its order stays the same when other tasks join or leave. Two
         # passes of each group are kept, since draws around the end of a pass may come in any order.
@@ -317,11 +317,11 @@ def _check_rows(sources: Sequence[_Source], split: str) -> None:
 def _faults_of(source: _Source, template: Template) -> list[TemplateError]:
     """What fails on rows from all over a task, each fault on the first row that has it.
 
-    100 rows take 10 ms; all of them would take as long as an epoch of rendering.
+    All rows would take as long as an epoch of rendering.
     """
     faults: dict[Location | None, TemplateError] = {}
     num_rows = len(source.rows)
-    num_tried = min(num_rows, NUM_TRIED_ROWS)
+    num_tried = min(num_rows, max(NUM_TRIED_ROWS // len(source.templates), MIN_TRIED_ROWS))
     for number in range(num_tried):
         try:
             source.render(number * num_rows // num_tried, template)

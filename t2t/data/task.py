@@ -103,7 +103,7 @@ class Task:
         if self._named_file(split) is None and self.data_root is not None and not self.data_root.is_dir():
             raise MissingDataError(
                 f'the data root "{self.data_root}" is not a folder',
-                mend=f"name another with --data-root or {DATA_ROOT_VARIABLE}",
+                mend=f"name another with --data-root (mixture.data_root in a run) or {DATA_ROOT_VARIABLE}",
             )
         if local_file := self.local_file(split):
             return read_rows(local_file)
@@ -160,7 +160,10 @@ class Task:
     def _missing(
         self, split: str, tried: list[str], *, have: tuple[str, ...] | None = None, mend: str | None = None
     ) -> MissingDataError:
-        remedy = f"put the rows there, or name the folder above with --data-root or {DATA_ROOT_VARIABLE}"
+        remedy = (
+            "put the rows there, or name the folder above with --data-root (mixture.data_root in a run) or "
+            f"{DATA_ROOT_VARIABLE}"
+        )
         if (named := self._named_file(split)) is not None:
             beside = [path.name for path in named.parent.glob("*") if path.name.endswith(SUFFIXES)]
             remedy = did_you_mean(named.name, beside) or "put the file there, or mend its name under files:"

@@ -108,7 +108,9 @@ def evaluate(
             baselines = Baselines.of(plain, metrics)
             for num_shots, shot_seed in conditions:
                 examples = questions.with_shots(plain, template, shots=num_shots, seed=shot_seed)
-                predictions = _predict(model, examples, length_norm, max_new_tokens)
+                predictions = answer_examples(
+                    model, examples, length_norm=length_norm, max_new_tokens=max_new_tokens
+                )
                 answers = []
                 for example, prediction in zip(examples, predictions, strict=True):
                     answer = _answer(
@@ -129,15 +131,28 @@ def evaluate(
     return Evaluation(model.full_name, tuple(results), tuple(summary))
 
 
-def _predict(
-    model: "Text2Text", examples: Sequence[RenderedExample], length_norm: "LengthNorm", max_new_tokens: int
+def answer_examples(
+    model: "Text2Text",
+    examples: Sequence[RenderedExample],
+    *,
+    length_norm: "LengthNorm",
+    max_new_tokens: int,
+    max_source_len: int | None = None,
 ) -> "Iterator[Prediction]":
-    """Ranked choices, or written answers for a template without choices; one after the other, in order."""
+    """Ranked choices, or written answers for a template without choices; one after the other, in order.
+
+    Args:
+        examples: at least one, all of one template.
+        max_source_len: tokens to read of a source; None takes as many as the model reads.
+    """
     sources = (example.source for example in examples)
     if examples[0].answer_choices is None:
-        return model.generate(sources, max_new_tokens=max_new_tokens)
+        return model.generate(sources, max_new_tokens=max_new_tokens, max_source_len=max_source_len)
     return model.rank(
-        sources, (example.answer_choices or () for example in examples), length_norm=length_norm
+        sources,
+        (example.answer_choices or () for example in examples),
+        length_norm=length_norm,
+        max_source_len=max_source_len,
     )
 
 

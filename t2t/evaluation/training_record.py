@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from t2t.errors import EvaluationError, Location
-from t2t.resources import starter_dir
+from t2t.resources import starter_or
 
 FILE_NAME = "training.json"
 
@@ -67,7 +67,7 @@ class TrainingRecord:
     @classmethod
     def of_model(cls, name: str) -> "TrainingRecord":
         """The record of a model by the name it was loaded by: "starter", a folder or a Hub id."""
-        return cls.read(starter_dir() if name == "starter" else Path(name))
+        return cls.read(Path(starter_or(name)))
 
     @classmethod
     def of_models(cls, names: Iterable[str]) -> "TrainingRecord":
@@ -80,8 +80,15 @@ class TrainingRecord:
         )
 
     @classmethod
-    def before_training(cls, init_from: str | None) -> "TrainingRecord":
-        """The record of the model that a run begins with: of that name, or a new one."""
+    def before_training(cls, init_from: str | None, *, checkpoint: Path | None = None) -> "TrainingRecord":
+        """The record of the model that a run begins with: of that name, or a new one.
+
+        Args:
+            checkpoint: the run goes on from here, whose own record counts: the model that the run began with
+                may be gone by now.
+        """
+        if checkpoint is not None:
+            return cls.read(checkpoint / "model")
         return cls() if init_from is None else cls.of_model(init_from)
 
     def has_seen(self, task: str) -> bool | None:

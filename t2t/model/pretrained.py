@@ -18,14 +18,13 @@ from safetensors import SafetensorError
 from transformers import AutoModelForSeq2SeqLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from t2t.errors import CheckpointError, ModelError
+from t2t.errors import CheckpointError, ModelError, did_you_mean
 from t2t.model.adapters import adapters_of
-from t2t.resources import starter_dir
+from t2t.resources import STARTER, starter_or
 from t2t.tokens import load_tokenizer, looks_like_hub_id
 
 logger = logging.getLogger(__name__)
 
-STARTER = "starter"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 TOKENIZERS = (
@@ -65,10 +64,11 @@ def load_model(name: str | Path | None = None, *, device: str = "auto", dtype: s
     """
     torch_device = choose_device(device)
     torch_dtype = choose_dtype(dtype, torch_device)
-    is_starter = name is None or (name == STARTER and not Path(STARTER).exists())
-    place = starter_dir() if is_starter else name
-    assert place is not None
+    place = starter_or(name)
+    is_starter = place is not name
     is_local = not looks_like_hub_id(place)
+    if not is_local and (meant := did_you_mean(str(place), [STARTER])):
+        raise ModelError(f'there is no model "{place}"', mend=meant)  # rather than seek it on the Hub
     if is_local:
         check_checkpoint(Path(place))
     with _quiet_loading():

@@ -12,9 +12,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from t2t.resources import starter_dir
+from t2t.resources import STARTER, starter_or
 
-STARTER = "starter"
 _SELF_CONTAINED = ("TokenizersBackend", "PreTrainedTokenizerFast")  # add nothing to tokenizer.json
 
 
@@ -39,9 +38,9 @@ class TokenCounter:
 
         Raises: TokenizerError if there is none.
         """
-        is_starter = name is None or (name == STARTER and not Path(STARTER).exists())
-        place = starter_dir() if is_starter else Path(str(name))
-        shown = STARTER if is_starter else str(name)
+        named = starter_or(name)
+        place = Path(named)
+        shown = str(name) if named is name else STARTER
         config = _config(place)
         if config.get("tokenizer_class") in _SELF_CONTAINED and (place / "tokenizer.json").is_file():
             backend = Tokenizer.from_file(str(place / "tokenizer.json"))
@@ -50,7 +49,7 @@ class TokenCounter:
         else:
             from t2t.tokens.tokenizer import load_tokenizer, tokenizer_backend
 
-            tokenizer = load_tokenizer(place if is_starter else str(name))
+            tokenizer = load_tokenizer(named)
             backend, eos_id = tokenizer_backend(tokenizer), tokenizer.eos_token_id
         backend.no_truncation()
         backend.no_padding()

@@ -39,6 +39,7 @@ from tokenizers import (
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from t2t.errors import TokenizerError
+from t2t.resources import starter_or
 from t2t.tokens.encoder import DocumentEncoder
 
 PAD, EOS, UNK = "<pad>", "</s>", "<unk>"
@@ -133,12 +134,13 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: str | Path) -> No
 
 
 def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of a folder, or of a Hub id such as "google/flan-t5-base".
+    """Load the tokenizer of a folder, of "starter", or of a Hub id such as "google/flan-t5-base".
 
     A folder, or an id in the local Hub cache, is read without touching the network. No code that comes with a
     tokenizer is run.
     Raises: TokenizerError if there is none.
     """
+    name = starter_or(name)
     is_remote = looks_like_hub_id(name)
     if not is_remote and not Path(name).is_dir():
         raise TokenizerError(

@@ -53,12 +53,14 @@ class TrainerState:
         grad_norm: of the last step, before clipping.
         loss_sum: nats over the target tokens since the last metrics line.
         num_target_tokens, num_tokens: target tokens, and source and target tokens, since then.
+        denoising_loss_sum, num_denoising_tokens: nats and target tokens since then of batches of no task.
         flops: floating-point operations since then, see t2t.training.throughput.
         step_seconds: time spent in steps since then.
         seconds: time the run has taken, validation and checkpoints included.
-        task_counts: examples of each task since the last metrics line; a task once drawn stays, with 0.
+        task_counts: examples of each task since the last validation; a task once drawn stays, with 0.
         best_step, best_value: of the best validation; None before the first.
-        num_since_best: validations after it, see t2t.training.early_stopping.
+        reference_value: what a validation must be better than, by min_delta, for the run not to end.
+        num_since_best: validations since one was, see t2t.training.early_stopping.
     """
 
     step: int = 0
@@ -67,12 +69,15 @@ class TrainerState:
     loss_sum: float = 0.0
     num_target_tokens: int = 0
     num_tokens: int = 0
+    denoising_loss_sum: float = 0.0
+    num_denoising_tokens: int = 0
     flops: float = 0.0
     step_seconds: float = 0.0
     seconds: float = 0.0
     task_counts: dict[str, int] = field(default_factory=dict)
     best_step: int | None = None
     best_value: float | None = None
+    reference_value: float | None = None
     num_since_best: int = 0
 
     def add_step(self, numbers: StepNumbers, *, flops: float) -> None:
@@ -82,32 +87,58 @@ class TrainerState:
         self.loss_sum += numbers.loss * batch.num_target_tokens
         self.num_target_tokens += batch.num_target_tokens
         self.num_tokens += batch.num_source_tokens + batch.num_target_tokens
+        if not batch.tasks:
+            self.denoising_loss_sum += numbers.loss * batch.num_target_tokens
+            self.num_denoising_tokens += batch.num_target_tokens
         self.flops += flops
         for task in batch.tasks:
             self.task_counts[task] = self.task_counts.get(task, 0) + 1
 
-    def take_metrics(self, peak_flops: float | None) -> dict[str, Any]:
-        """What happened since the last call; all counts begin anew.
+    def take_metrics(self, peak_flops: float | None, *, by_source: bool = False) -> dict[str, Any]:
+        """What happened since the last call; these counts begin anew, but for those of tasks.
 
-        Loss, tokens per second; `mfu` where the peak is known; `task_shares` where examples are of tasks.
+        Loss, tokens per second; `mfu` where the peak is known.
+
+        Args:
+            by_source: some batches are of tasks and some of a corpus; the loss of each, where there were such
+                batches, stands beside that of all.
         """
         line: dict[str, Any] = {
             "step": self.step,
             "loss": self.loss_sum / self.num_target_tokens,
+            **(self._losses_by_source() if by_source else {}),
             "grad_norm": self.grad_norm,
             "tokens_rate": round(self.num_tokens / self.step_seconds),
         }
         if peak_flops is not None:
             line["mfu"] = round(self.flops / self.step_seconds / peak_flops, 4)
         line["seconds"] = round(self.seconds, 1)
-        if num_examples := sum(self.task_counts.values()):
-            line["task_shares"] = {
-                task: round(self.task_counts[task] / num_examples, 4) for task in sorted(self.task_counts)
-            }
-            self.task_counts = dict.fromkeys(self.task_counts, 0)
         self.loss_sum, self.num_target_tokens, self.num_tokens, self.flops = 0.0, 0, 0, 0.0
+        self.denoising_loss_sum, self.num_denoising_tokens = 0.0, 0
         self.step_seconds = 0.0
         return line
+
+    def take_task_shares(self) -> dict[str, dict[str, float]]:
+        """`task_shares` of the examples since the last call, where some are of tasks; counts begin anew.
+
+        For the lines of validations: with hundreds of tasks it is long, and says little of a few steps.
+        """
+        num_examples = sum(self.task_counts.values())
+        if not num_examples:
+            return {}
+        shares = {task: round(self.task_counts[task] / num_examples, 4) for task in sorted(self.task_counts)}
+        self.task_counts = dict.fromkeys(self.task_counts, 0)
+        return {"task_shares": shares}
+
+    def _losses_by_source(self) -> dict[str, float]:
+        sums = {
+            "denoising_loss": (self.denoising_loss_sum, self.num_denoising_tokens),
+            "task_loss": (
+                self.loss_sum - self.denoising_loss_sum,
+                self.num_target_tokens - self.num_denoising_tokens,
+            ),
+        }
+        return {name: nats / num_tokens for name, (nats, num_tokens) in sums.items() if num_tokens}
 
 
 def checkpoint_folder(checkpoints: Path, step: int) -> Path:

@@ -1,12 +1,14 @@
 """Options of a run that do not go together, found before anything is loaded."""
 
+import math
+
 from t2t.config import FinetuneConfig, PretrainConfig
 from t2t.errors import Location, TrainingError, raise_faults
 
 
 def check_combinations(config: PretrainConfig | FinetuneConfig) -> None:
     """Raises: TrainingError, or Faults of several, if an option cannot act beside the others."""
-    raise_faults([*_optimizer_faults(config), *_regularization_faults(config)])
+    raise_faults([*_optimizer_faults(config), *_regularization_faults(config), *_validation_faults(config)])
 
 
 def _optimizer_faults(config: PretrainConfig | FinetuneConfig) -> list[TrainingError]:
@@ -21,13 +23,23 @@ def _optimizer_faults(config: PretrainConfig | FinetuneConfig) -> list[TrainingE
                 mend="set optim.name=adamw_rms or training.shard=false",
             )
         )
-    if schedule.decay_steps is not None and schedule.warmup_steps + schedule.decay_steps > training.num_steps:
+    num_warmup_steps = schedule.num_warmup_steps(training.num_steps)
+    if schedule.decay_steps is not None and num_warmup_steps + schedule.decay_steps > training.num_steps:
         faults.append(
             TrainingError(
-                f"{schedule.warmup_steps} steps of warm-up and {schedule.decay_steps} of decay "
+                f"{num_warmup_steps} steps of warm-up and {schedule.decay_steps} of decay "
                 f"do not fit into {training.num_steps}",
                 where=Location(field="schedule.decay_steps"),
                 mend="lower schedule.decay_steps or schedule.warmup_steps, or raise training.num_steps",
+            )
+        )
+    if optim.unfreeze_every is not None and optim.unfreeze_every >= training.num_steps:
+        faults.append(
+            TrainingError(
+                f"one more block begins to learn after every {optim.unfreeze_every} steps, and the run has "
+                f"{training.num_steps}",
+                where=Location(field="optim.unfreeze_every"),
+                mend="lower optim.unfreeze_every, or leave it out",
             )
         )
     if adapter == "prompt_tuning":
@@ -54,7 +66,7 @@ def _regularization_faults(config: PretrainConfig | FinetuneConfig) -> list[Trai
             TrainingError(
                 "mixout goes back to the weights of model.init_from, and there is none",
                 where=Location(field="regularization.mixout"),
-                mend="leave mixout out; for a new model, dropout is the same thing",
+                mend="leave mixout out, or give model.init_from",
             )
         )
     if isinstance(config, PretrainConfig):
@@ -77,4 +89,29 @@ def _regularization_faults(config: PretrainConfig | FinetuneConfig) -> list[Trai
             for name in ("label_smoothing", "r_drop")
             if getattr(options, name)
         ]
+    return faults
+
+
+def _validation_faults(config: PretrainConfig | FinetuneConfig) -> list[TrainingError]:
+    training, stopping = config.training, config.training.early_stopping
+    faults = []
+    # The first validation is the best so far, and after the last the run is over anyway.
+    num_chances = math.ceil(training.num_steps / training.eval_every) - 2
+    if stopping is not None and stopping.patience > num_chances:
+        faults.append(
+            TrainingError(
+                f"{training.num_steps} steps with a validation every {training.eval_every} cannot end early "
+                f"with patience {stopping.patience}",
+                where=Location(field="training.early_stopping.patience"),
+                mend="lower patience or training.eval_every, or leave early_stopping out",
+            )
+        )
+    if isinstance(config, FinetuneConfig) and config.validation.tasks and not training.num_eval_batches:
+        faults.append(
+            TrainingError(
+                "validation.tasks names tasks, and nothing is validated",
+                where=Location(field="validation.tasks"),
+                mend="give training.num_eval_batches, or leave validation.tasks out",
+            )
+        )
     return faults

@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase
 from t2t.data.corpus import TokenStore
 from t2t.data.task import Task
 from t2t.errors import TokenizerError
-from t2t.resources import starter_dir
+from t2t.resources import starter_or
 from t2t.tokens.tokenizer import tokenizer_digest
 
 
@@ -48,7 +48,7 @@ def weight_contents(init_from: str) -> dict[str, str]:
         init_from: folder, "starter" or Hub id; a model of the Hub has no files here, and is taken to be the
             same.
     """
-    folder = starter_dir() if init_from == "starter" else Path(init_from)
+    folder = Path(starter_or(init_from))
     files = sorted(folder.glob("*.safetensors"))
     return {f"model.init_from/{path.name}": _sha256(path) for path in files}
 

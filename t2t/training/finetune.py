@@ -10,24 +10,23 @@ With an adapter the model's own weights stay as they are, and a few new ones are
 Papers: Sanh et al. 2022, arXiv:2110.08207 (T0); Wei et al. 2022, arXiv:2109.01652 (Flan).
 """
 
-import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from t2t.config import AdapterConfig, DenoisingConfig, FinetuneConfig, FinetuneModelConfig, MixtureConfig
+from t2t.config import AdapterConfig, DenoisingConfig, FinetuneConfig, FinetuneModelConfig
 from t2t.data.mixture import Mixture
 from t2t.data.task import Task
-from t2t.errors import Location, MixtureError, did_you_mean, raise_faults
+from t2t.errors import Location, MixtureError
 from t2t.evaluation.training_record import TrainingRecord
 from t2t.model import load_model
 from t2t.model.adapters import Adapters
 from t2t.model.injected_layers import ia3_config, lora_config
 from t2t.model.soft_prompt import prompt_tuning_config
-from t2t.templates.library import choose_task_files, find_task_files, task_folders
 from t2t.training.batches import MixtureBatches
+from t2t.training.chosen_tasks import build_mixture, choose_tasks
 from t2t.training.contents import store_contents, task_contents, tokenizer_contents, weight_contents
 from t2t.training.dealt_batches import DealtBatches
 from t2t.training.initial_model import load_or_build
@@ -36,14 +35,10 @@ from t2t.training.pretrain import store_batches
 from t2t.training.run import Data, train_model
 from t2t.training.validation import SPLIT, TaskScorer, choose_validated
 
-logger = logging.getLogger(__name__)
-
 # Validation draws do not depend on the run's seed, so that runs with different seeds can be compared.
 _VALIDATION_SEED = 0
 
 _TASKS = 0  # the place of tasks before that of a corpus, where a run has both
-
-_NUM_NAMED = 10  # tasks that a warning names
 
 
 def finetune(
@@ -63,7 +58,6 @@ def finetune(
     """
     mixture = config.mixture
     tasks = choose_tasks(mixture)
-    check_held_out_names(mixture.held_out, tasks, files=find_task_files(*task_folders(mixture.tasks_dirs)))
 
     def load(checkpoint: Path | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         if config.adapter is None:
@@ -88,15 +82,19 @@ def finetune(
 
         def contents() -> dict[str, str]:
             corpus = {} if config.denoising is None else {"denoising.data": config.denoising.data}
-            rows = task_contents(tasks, splits=("train", "validation"))
+            validated = choose_validated(tasks, config.validation.tasks) if validation is not None else []
+            rows = task_contents(tasks, splits=("train",)) | task_contents(validated, splits=(SPLIT,))
             weights = {}
             if config.model.init_from and (config.adapter is not None or config.regularization.mixout):
                 weights = weight_contents(config.model.init_from)
             return tokenizer_contents(tokenizer) | weights | store_contents(corpus) | rows
 
-        return Data(shared or train, validation, describe, contents, scorer)
+        return Data(shared or train, validation, describe, contents, scorer, by_source=shared is not None)
 
-    before = TrainingRecord.before_training(config.model.init_from)
+    def record_after(before: TrainingRecord) -> TrainingRecord:
+        names = {task.name for task in tasks}
+        return TrainingRecord(before.tasks | names, frozenset(mixture.held_out), before.is_complete)
+
     return train_model(
         config,
         origins=origins or {},
@@ -104,92 +102,8 @@ def finetune(
         progress=progress,
         load=load,
         build_data=build_data,
-        record=TrainingRecord(
-            before.tasks | {task.name for task in tasks}, frozenset(mixture.held_out), before.is_complete
-        ),
+        record_after=record_after,
     )
-
-
-def choose_tasks(mixture: MixtureConfig) -> list[Task]:
-    """The tasks of a mixture; a cluster or a pattern brings in none that is held out or has no training rows.
-
-    Raises: TaskNotFoundError; MixtureError if nothing is left.
-    """
-    files = choose_task_files(mixture.tasks, tasks_dirs=mixture.tasks_dirs, leave_out=mixture.held_out)
-    tasks: list[Task] = []
-    left_out: list[Task] = []
-    for path in files:
-        task = Task.load(path, data_root=mixture.data_root)
-        is_named = not {task.name, str(path)}.isdisjoint(mixture.tasks)
-        (tasks if is_named or _can_train(task) else left_out).append(task)
-    if left_out:
-        names = [task.name for task in left_out[:_NUM_NAMED]]
-        if len(left_out) > _NUM_NAMED:
-            names.append(f"and {len(left_out) - _NUM_NAMED} more")
-        logger.warning("%d tasks have no training rows here: %s", len(left_out), ", ".join(names))
-    if not tasks:
-        raise MixtureError("no task of the mixture has training rows", where=Location(field="mixture.tasks"))
-    return tasks
-
-
-def _can_train(task: Task) -> bool:
-    """Whether the train split is here, or nothing is here and the Hub may have it."""
-    return "train" in (task.splits() or ("train",))
-
-
-def check_held_out_names(names: Sequence[str], tasks: Sequence[Task], *, files: Mapping[str, Path]) -> None:
-    """Raises: MixtureError for a name that is no task or cluster: a misspelt one would hold nothing out."""
-    known = {*files, *(path.parent.name for path in files.values())}
-    known.update(name for task in tasks for name in (task.name, task.cluster))
-    raise_faults(
-        [
-            MixtureError(
-                f'held_out names "{name}", which is neither a task nor a cluster',
-                mend=did_you_mean(name, known) or "see t2t tasks for the names",
-            )
-            for name in names
-            if name not in known
-        ]
-    )
-
-
-def build_mixture(tasks: Sequence[Task], mixture: MixtureConfig, *, split: str, seed: int) -> Mixture:
-    """The mixture of a split of these tasks; rates and templates of other tasks are left out."""
-    names = {task.name for task in tasks}
-    return Mixture.build(
-        tasks,
-        split=split,
-        seed=seed,
-        cap=mixture.cap,
-        temperature=mixture.temperature,
-        weights=task_weights(mixture, names),
-        rates={name: rate for name, rate in mixture.rates.items() if name in names} or None,
-        held_out=mixture.held_out,
-        templates={name: chosen for name, chosen in mixture.templates.items() if name in names},
-        balanced=balanced_tasks(mixture, names) if split == "train" else (),
-        max_rows=mixture.max_rows,
-        shots_share=mixture.shots.share,
-        max_shots=mixture.shots.max,
-    )
-
-
-def task_weights(mixture: MixtureConfig, names: Collection[str]) -> dict[str, float]:
-    """The factor of each of these tasks, from those of tasks, clusters and patterns.
-
-    Raises: TaskNotFoundError for a key that fits nothing.
-    """
-    weights = dict.fromkeys(names, 1.0)
-    for key, factor in mixture.weights.items():
-        for path in choose_task_files([key], tasks_dirs=mixture.tasks_dirs):
-            if path.stem in weights:
-                weights[path.stem] *= factor
-    return weights
-
-
-def balanced_tasks(mixture: MixtureConfig, names: Collection[str]) -> set[str]:
-    """Which of these tasks are to be balanced. Raises: TaskNotFoundError for a name that fits nothing."""
-    files = choose_task_files(mixture.balanced, tasks_dirs=mixture.tasks_dirs)
-    return {path.stem for path in files} & set(names)
 
 
 def load_with_adapter(
@@ -268,6 +182,8 @@ def build_validation(
 ) -> tuple[MixtureBatches | None, TaskScorer | None]:
     """Batches of validation rows, and what scores the model on such rows; None where they are not wanted.
 
+    The tasks of the batches come equally often, as they count alike in the score.
+
     Raises: MixtureError if the score is wanted and no task has validation rows.
     """
     wanted = config.validation
@@ -280,7 +196,9 @@ def build_validation(
                 mend="set validation.metric=loss, or give a task a validation split",
             )
         return None, None
-    held = build_mixture(validated, config.mixture, split=SPLIT, seed=_VALIDATION_SEED)
+    evenly = {"rates": {task.name: 1.0 for task in validated}, "weights": {}}
+    mixture = config.mixture.model_copy(update=evenly)
+    held = build_mixture(validated, mixture, split=SPLIT, seed=_VALIDATION_SEED)
     batches = build_batches(held, tokenizer, config, seed=_VALIDATION_SEED)
     if wanted.metric == "loss":
         return batches, None
@@ -289,7 +207,9 @@ def build_validation(
         templates=config.mixture.templates,
         num_rows=wanted.num_rows,
         num_templates=wanted.num_templates,
+        max_source_len=config.lengths.max_source_len,
         max_new_tokens=config.lengths.max_target_len,
+        length_norm="mean_token" if config.loss == "t_few" else "sum",
     )
 
 

@@ -135,6 +135,7 @@ def setup(
     build_loss: Callable[[PreTrainedModel], SummedLoss] = SummedLoss,
     layer_lr_decay: float = 1.0,
     unfreeze_every: int | None = None,
+    num_passes: int = 1,
 ) -> Trainer:
     """Bring a model and its optimizer to the devices.
 
@@ -144,6 +145,7 @@ def setup(
         build_optimizer: is given parameter groups, each with its `lr_scale`.
         checkpoint: folder to take the optimizer's state and the step from.
         layer_lr_decay, unfreeze_every: see t2t.training.depth.
+        num_passes: of each row through the model in a step: 2 with R-Drop.
     Raises: TrainingError if the batch cannot be shared by the processes, or the model does not suit an
         option; CheckpointError.
     """
@@ -151,7 +153,7 @@ def setup(
     state.micro_batch_size = choose_micro_batch_size(
         training, before=state.micro_batch_size, num_processes=accelerator.num_processes
     )
-    flop_counter = FlopCounter.of_model(model)
+    flop_counter = FlopCounter.of_model(model, num_passes=num_passes)
     if training.activation_checkpointing:
         # transformers renamed it within version 5
         enable = (
@@ -209,6 +211,7 @@ def fit(
     seed: int,
     validation: Validation | None = None,
     describe: Callable[[int], Metrics] = lambda step: {},
+    by_source: bool = False,
     progress: Progress | None = None,
 ) -> Outcome:
     """Train up to `training.num_steps`, until validations get no better, or until a signal.
@@ -218,6 +221,7 @@ def fit(
     Args:
         validation: what the model is judged by; None for no validations.
         describe: further entries for the metrics line of a step.
+        by_source: some batches are of tasks and some of a corpus; metrics tell their losses apart.
     Raises: NonFiniteLossError if loss or gradient become NaN or infinite: the batch is then in the run
         folder, and the newest checkpoint is an earlier, sound one.
     """
@@ -259,7 +263,8 @@ def fit(
             state.seconds = time.perf_counter() - run_began
 
             if logs:
-                log({**state.take_metrics(trainer.peak_flops), "lr": lr, **describe(state.step)})
+                line = state.take_metrics(trainer.peak_flops, by_source=by_source)
+                log({**line, "lr": lr, **describe(state.step)})
             if validates and validation is not None:
                 with trainer.averaged():
                     line = validate(trainer, validation)
@@ -269,7 +274,8 @@ def fit(
                     higher_is_better=validation.higher_is_better,
                     min_delta=training.early_stopping.min_delta if training.early_stopping else 0.0,
                 )
-                log({"step": state.step, **line, "best_step": state.best_step})
+                shares = state.take_task_shares()
+                log({"step": state.step, **line, **shares, "best_step": state.best_step})
                 ends_early = is_over(state, training.early_stopping) and not is_last
                 saves |= ends_early or (is_best and training.publish == "best")
             if saves or is_stopping:

@@ -15,7 +15,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from t2t.config import ObjectiveConfig, PretrainConfig
 from t2t.data.corpus import TokenStore
 from t2t.denoising import Ingredient, build_denoiser
-from t2t.evaluation.training_record import TrainingRecord
 from t2t.tokens.tokenizer import tokenizer_digest
 from t2t.training.batches import Batches, DenoisingBatches
 from t2t.training.contents import store_contents, tokenizer_contents, weight_contents
@@ -71,7 +70,7 @@ def pretrain(
         progress=progress,
         load=load,
         build_data=build_data,
-        record=TrainingRecord.before_training(config.model.init_from),
+        record_after=lambda before: before,
     )
 
 
@@ -83,7 +82,8 @@ def build_batches(
     seed: int,
 ) -> tuple[Batches, int]:
     """Batches of a token store, or of one for each language, and how many of their tokens a step takes."""
-    by_language = [(None, stores)] if isinstance(stores, Path) else [*stores.items()]
+    # sorted, since a resumed run may name them in another order
+    by_language = [(None, stores)] if isinstance(stores, Path) else sorted(stores.items())
     sources = [
         store_batches(
             folder,

@@ -21,10 +21,12 @@ from t2t.model.pretrained import replace_folder
 from t2t.training.batches import Batches
 from t2t.training.checkpoint import checkpoint_folder, newest_checkpoint
 from t2t.training.combinations import check_combinations
+from t2t.training.depth import depths
 from t2t.training.freed_memory import keep_freed_memory
 from t2t.training.loop import Metrics, Outcome, Progress, fit, setup
 from t2t.training.loss import SummedLoss
 from t2t.training.optimizer import build_optimizer
+from t2t.training.r_drop import check_dropout
 from t2t.training.regularization import regularize
 from t2t.training.run_folder import RunFolder, open_run
 from t2t.training.schedule import build_schedule
@@ -40,6 +42,7 @@ class Data:
         describe: what a metrics line should say of them at a step.
         contents: digests of all that they come from, by name (see t2t.training.contents).
         scorer: scores the model on tasks at each validation; None where its loss tells which was the best.
+        by_source: some batches are of tasks and some of a corpus; metrics tell their losses apart.
     """
 
     train: Batches
@@ -47,6 +50,7 @@ class Data:
     describe: Callable[[int], Metrics]
     contents: Callable[[], Mapping[str, str]]
     scorer: TaskScorer | None = None
+    by_source: bool = False
 
 
 def train_model(
@@ -57,14 +61,15 @@ def train_model(
     progress: Progress | None,
     load: Callable[[Path | None], tuple[PreTrainedModel, PreTrainedTokenizerBase]],
     build_data: Callable[[PreTrainedTokenizerBase], Data],
-    record: TrainingRecord,
+    record_after: Callable[[TrainingRecord], TrainingRecord],
 ) -> Outcome:
     """Run a config to its end, or until a signal stops it.
 
     Args:
         load: gives the model and its tokenizer, from a checkpoint where there is one.
         build_data: gives the data, with that tokenizer.
-        record: the tasks that the trained model will have seen; evaluation reads it beside the weights.
+        record_after: what the trained model will have seen, from what the model to begin with had;
+            evaluation reads it beside the weights.
     Raises: TrainingError if the run cannot start, or if the disk is full; the newest checkpoint is whole.
     """
     check_combinations(config)
@@ -72,8 +77,10 @@ def train_model(
     accelerator = build_accelerator(config.training, config.run_dir)
     folder = RunFolder(config.run_dir)
     if accelerator.is_main_process:
-        folder = open_run(config.run_dir, config, resume=resume, record=record)
+        folder = open_run(config.run_dir, config, resume=resume)
     checkpoint = newest_checkpoint(folder.checkpoints) if resume else None
+    before = TrainingRecord.before_training(config.model.init_from, checkpoint=checkpoint)
+    folder = replace(folder, record=record_after(before))
     torch.manual_seed(config.seed)
     model, tokenizer = load(checkpoint)
     regularize(
@@ -82,6 +89,7 @@ def train_model(
         layer_drop=config.regularization.layer_drop,
         load_start=lambda: model if checkpoint is None else load(None)[0],
     )
+    check_model(model, config)
     data = build_data(tokenizer)
     validation = build_validation(data, config.training)
     contents = data.contents() if accelerator.is_main_process else {}
@@ -108,6 +116,7 @@ def train_model(
         ),
         layer_lr_decay=config.optim.layer_lr_decay,
         unfreeze_every=config.optim.unfreeze_every,
+        num_passes=2 if config.regularization.r_drop else 1,
     )
     if config.training.publish == "best":
         check_best_checkpoint(folder, trainer.state.best_step)
@@ -128,7 +137,7 @@ def train_model(
                 schedule=build_schedule(
                     config.schedule.name,
                     peak_lr=config.optim.lr,
-                    warmup_steps=config.schedule.warmup_steps,
+                    warmup_steps=config.schedule.num_warmup_steps(config.training.num_steps),
                     num_steps=config.training.num_steps,
                     final_lr_ratio=config.schedule.final_lr_ratio,
                     decay_steps=config.schedule.decay_steps,
@@ -137,6 +146,7 @@ def train_model(
                 seed=config.seed,
                 validation=validation,
                 describe=data.describe,
+                by_source=data.by_source,
                 progress=told,
             )
         if outcome.stopped_by is not None:
@@ -145,6 +155,14 @@ def train_model(
         if accelerator.is_main_process:
             publish_model(folder, step)
     return replace(outcome, published_step=step)
+
+
+def check_model(model: PreTrainedModel, config: PretrainConfig | FinetuneConfig) -> None:
+    """Raises: TrainingError if the model does not suit an option, before hours go into reading the data."""
+    if config.regularization.r_drop:
+        check_dropout(model)
+    if config.optim.layer_lr_decay != 1 or config.optim.unfreeze_every is not None:
+        depths(name for name, _ in model.named_parameters())
 
 
 def build_validation(data: Data, training: TrainingConfig) -> Validation | None:

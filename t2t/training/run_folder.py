@@ -23,6 +23,7 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from t2t.config import Section, diff_configs
+from t2t.config.section import RESOLVED
 from t2t.errors import Location, TrainingError, raise_faults
 from t2t.evaluation.training_record import TrainingRecord
 
@@ -43,7 +44,6 @@ _CHANGEABLE = (
     "training.log_every",
     "training.trackers",
     "training.eval_every",
-    "training.num_eval_batches",
     "training.checkpoint_every",
     "training.keep_checkpoints",
     "training.publish",
@@ -103,7 +103,7 @@ class RunFolder:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         before = self.read_facts() if self.facts.exists() else {}
-        facts = {
+        facts: dict[str, Any] = {
             "kind": type(config).__name__,
             "id": before.get("id") or uuid4().hex,
             "config": config.model_dump(mode="json"),
@@ -117,6 +117,8 @@ class RunFolder:
                 },
             },
         }
+        if "published_step" in before:  # model/ stays until the run has ended again
+            facts["published_step"] = before["published_step"]
         _replace_text(self.facts, json.dumps(facts, indent=2) + "\n")
         if self.metrics.exists():
             lines = self.metrics.read_text(encoding="utf-8").splitlines()
@@ -156,15 +158,13 @@ class RunFolder:
             stream.write(json.dumps(line) + "\n")
 
 
-def open_run(
-    path: str | Path, config: Section, *, resume: bool, record: TrainingRecord | None = None
-) -> RunFolder:
+def open_run(path: str | Path, config: Section, *, resume: bool) -> RunFolder:
     """Check that a run can start in, or go on with, a folder; nothing is written before `RunFolder.begin`.
 
     Raises: TrainingError if a new run's folder is not empty, if there is no run to resume, or if its config
         differs in what makes the data order or the model.
     """
-    folder = RunFolder(Path(path), record)
+    folder = RunFolder(Path(path))
     if resume:
         _check_same_run(folder, config)
     elif folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
@@ -209,7 +209,7 @@ def _check_same_run(folder: RunFolder, config: Section) -> None:
 def _completed(before: dict[str, Any], kind: type[Section]) -> dict[str, Any]:
     """A config as it was kept, with the defaults of options that have come since."""
     try:
-        return kind.model_validate_json(json.dumps(before)).model_dump(mode="json")
+        return kind.model_validate_json(json.dumps(before), context=RESOLVED).model_dump(mode="json")
     except ValidationError:  # an option is gone, or takes other values: it shows as a difference
         return before
 

@@ -4,8 +4,8 @@ Each entry of a metrics line is a curve over steps. Losses share a panel, so do 
 is a mapping, such as a number for each task; every other number has a panel of its own. A dashed line marks
 the step of the best validation where its numbers are.
 
-    {"step": 20, "loss": 5.1, "lr": 0.01, "task_shares": {"rte": 0.4, "sst2": 0.6}}
-    {"step": 20, "validation_loss": 5.3, "best_step": 20}
+    {"step": 20, "loss": 5.1, "lr": 0.01}
+    {"step": 20, "validation_loss": 5.3, "task_shares": {"rte": 0.4, "sst2": 0.6}, "best_step": 20}
 
     panels  loss: loss, validation_loss     lr: lr     task_shares: rte, sst2     best step: 20
 """
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LOSS = "loss"
+_LOSSES = (_LOSS, "task_loss", "denoising_loss", "validation_loss")  # which share its panel
 _FIRST = (  # panels that come first, in this order
     _LOSS,
     "validation_score",
@@ -39,9 +40,10 @@ _FIRST = (  # panels that come first, in this order
 _NO_CURVE = ("step", "seconds", "best_step")
 _VALIDATED = (_LOSS, "validation_")  # what the names of panels with numbers of validations begin with
 _MAX_LEGEND = 12  # curves; the names of more would take up the panel, and are in the table of the page
+_RELATIVE_RATES = ("adamw_rms", "adafactor")  # optimizers whose rate is a share of a tensor's size
 _UNITS = {
     "loss": "nats per target token",
-    "lr": "rate, relative to a tensor's size",
+    "lr": "rate",
     "tokens_rate": "tokens per second",
     "mfu": "share of the peak",
     "grad_norm": "norm before clipping",
@@ -119,12 +121,16 @@ class RunReport:
 
     def write(self, folder: Path) -> tuple[Path, Path]:
         """Write `report.png` and `report.html`, which holds the picture and needs no other file."""
-        picture = draw(self.panels, title=self.name, best_step=self.best_step)
+        picture = draw(self.panels, title=self.name, best_step=self.best_step, optimizer=self._optimizer())
         folder.mkdir(parents=True, exist_ok=True)
         png, page = folder / "report.png", folder / "report.html"
         png.write_bytes(picture)
         page.write_text(self._page(picture), encoding="utf-8")
         return png, page
+
+    def _optimizer(self) -> str | None:
+        optimizer: str | None = self.facts.get("config", {}).get("optim", {}).get("name")
+        return optimizer
 
     def _page(self, picture: bytes) -> str:
         name, data = html.escape(self.name), base64.b64encode(picture).decode("ascii")
@@ -150,7 +156,7 @@ def build_panels(lines: Sequence[Mapping[str, Any]]) -> Panels:
         for key, value in line.items():
             if key in _NO_CURVE:
                 continue
-            panel = _LOSS if key == "validation_loss" else key
+            panel = _LOSS if key in _LOSSES else key
             for name, number in value.items() if isinstance(value, Mapping) else [(key, value)]:
                 curve = found.setdefault(panel, {}).setdefault(name, Curve())
                 curve.steps.append(line["step"])
@@ -162,16 +168,20 @@ def build_panels(lines: Sequence[Mapping[str, Any]]) -> Panels:
     return {panel: found[panel] for panel in order}
 
 
-def draw(panels: Panels, *, title: str, best_step: int | None = None) -> bytes:
+def draw(panels: Panels, *, title: str, best_step: int | None = None, optimizer: str | None = None) -> bytes:
     """A PNG with two panels a row.
 
     Args:
         best_step: to be marked where numbers of validations are.
+        optimizer: tells what its rates are relative to.
     Raises: TrainingError where matplotlib is missing.
     """
     num_rows = -(-len(panels) // 2)
     figure = _new_figure(num_rows)
     figure.suptitle(title)
+    units = dict(_UNITS)
+    if optimizer in _RELATIVE_RATES:
+        units["lr"] = "rate, relative to a tensor's size"
     for number, (panel, curves) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(num_rows, 2, number)
         has_legend = 1 < len(curves) <= _MAX_LEGEND
@@ -187,7 +197,7 @@ def draw(panels: Panels, *, title: str, best_step: int | None = None) -> bytes:
             has_legend = True
         axes.set_title(panel.replace("_", " "))
         axes.set_xlabel("step")
-        axes.set_ylabel(_UNITS.get(panel, ""))
+        axes.set_ylabel(units.get(panel, ""))
         axes.grid(alpha=0.3)
         if has_legend and len(curves) <= 3:
             axes.legend(fontsize="small")

@@ -9,7 +9,8 @@ cross-attention. W_t are the others', the output layer among them. Each costs a 
 addition forward and twice that backward: 6. A are the widths of all heads, summed over layers; scores and
 weighted sums make 2 products a pair of tokens: 12. What activation checkpointing computes again is not
 counted, nor is it taken off that a decoder looks at half of the pairs. Wrong answer choices (T-Few) are
-targets like the right one: each has its t, and all share the s of their source, which counts once.
+targets like the right one: each has its t, and all share the s of their source, which counts once. R-Drop
+sends each row through the whole model twice, and so doubles the sum.
 
 Papers: Kaplan et al. 2020, arXiv:2001.08361, section 2.1 (6 per weight and token); Chowdhery et al. 2022,
 arXiv:2204.02311, appendix B (attention, and the name MFU).
@@ -46,16 +47,21 @@ _PEAK_TFLOPS = {
 
 @dataclass(frozen=True)
 class FlopCounter:
-    """What a training step costs, by the formula above."""
+    """What a training step costs, by the formula above.
+
+    Attributes:
+        num_passes: of each row through the model in a step: 2 with R-Drop, else 1.
+    """
 
     source_weights: int
     target_weights: int
     encoder_width: int
     decoder_width: int
     cross_width: int
+    num_passes: int = 1
 
     @classmethod
-    def of_model(cls, model: PreTrainedModel) -> "FlopCounter":
+    def of_model(cls, model: PreTrainedModel, *, num_passes: int = 1) -> "FlopCounter":
         """Count the matrices of an encoder-decoder."""
         encoder = set(model.get_encoder().modules())
         weights, widths = {"source": 0, "target": 0}, {"encoder": 0, "decoder": 0, "cross": 0}
@@ -69,11 +75,16 @@ class FlopCounter:
                 kind = "encoder" if module in encoder else "cross" if is_cross else "decoder"
                 widths[kind] += module.out_features
         return cls(
-            weights["source"], weights["target"], widths["encoder"], widths["decoder"], widths["cross"]
+            weights["source"],
+            weights["target"],
+            widths["encoder"],
+            widths["decoder"],
+            widths["cross"],
+            num_passes,
         )
 
     def count(self, batch: Batch) -> float:
-        """Floating-point operations of a forward and backward pass over a batch."""
+        """Floating-point operations of the forward and backward passes over a batch."""
         source = batch.attention_mask.sum(axis=1, dtype=float)  # (batch,) tokens
         targets = batch.labels[:, None]  # (batch, choices, target_len)
         if batch.wrong_labels is not None:
@@ -86,7 +97,7 @@ class FlopCounter:
             + self.decoder_width * (choices**2).sum(axis=1)
             + self.cross_width * source * target
         )
-        return float((6 * products + 12 * pairs).sum())
+        return self.num_passes * float((6 * products + 12 * pairs).sum())
 
 
 def peak_flops(device: torch.device, *, peak_tflops: float | None, in_bfloat16: bool) -> float | None:

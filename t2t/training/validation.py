@@ -3,19 +3,21 @@
     {"step": 500, "validation_loss": 2.1, "validation_loss_by_task": {"rte": 1.8, "sst2": 2.3},
      "validation_score": 61.0, "validation_score_by_task": {"rte": 52.0, "sst2": 70.0}, "best_step": 500}
 
-The loss is that of validation rows drawn at the rates of the mixture, the same rows each time. A task drawn
-seldom has few rows among them, or none: more `training.num_eval_batches` bring it in.
+The loss is that of validation rows, the same ones each time. The tasks are drawn equally often, whatever
+their rates in training, so that `validation_loss_by_task` tells of rare ones too. The loss of all is the mean
+over target tokens: a task with long targets weighs more in it.
 
 The score of a task is that of `t2t eval`: its first metric, 0-100, over ranked choices or written answers,
-the mean over templates. `validation_score` is the mean over tasks, so that each counts alike. What is best is
-told by one of the two numbers, `Validation.metric`.
+the mean over templates. Sources are cut as in training. Choices are ranked by what the loss trains: by their
+log-likelihood, or with `loss: t_few` by its mean over tokens, `t2t eval --length-norm mean_token`.
+`validation_score` is the mean over tasks, so that each counts alike. What is best is told by one of the two
+numbers, `Validation.metric`.
 
 Nothing is drawn at random here: a run trains alike with and without it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,12 +28,17 @@ from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
 
 from t2t.data.task import Task
-from t2t.errors import Location, MixtureError, did_you_mean, raise_faults
-from t2t.evaluation.evaluate import evaluate
-from t2t.evaluation.questions import ALL, Questions, Row
+from t2t.errors import Location, MixtureError, raise_faults
+from t2t.evaluation.evaluate import answer_examples
+from t2t.evaluation.metrics import METRICS, Metric
+from t2t.evaluation.questions import ALL, Questions
+from t2t.inference.answering import max_source_positions
+from t2t.inference.rank import LengthNorm
 from t2t.inference.text2text import Text2Text
+from t2t.templates.template import RenderedExample
 from t2t.tokens.batches import IGNORED_LABEL, Batch
 from t2t.training.batches import Batches, prefetch
+from t2t.training.chosen_tasks import match_tasks
 from t2t.training.sharding import whole_while_used
 
 if TYPE_CHECKING:  # the loop validates, and so imports this file
@@ -128,35 +135,35 @@ class LossSums:
         return line
 
 
-def choose_validated(tasks: Sequence[Task], names: Sequence[str] | None) -> list[Task]:
-    """The tasks of a mixture that are validated: those named, or all that have validation rows.
+def choose_validated(tasks: Sequence[Task], keys: Sequence[str] | None) -> list[Task]:
+    """The tasks of a mixture that are validated: those that a key names, or all that have validation rows.
 
-    Of a task whose data are on the Hub, its task file says which splits there are: nobody asks the Hub.
+    A key is a task, file, cluster or pattern, see t2t.training.chosen_tasks; of several tasks it brings in
+    those that have validation rows. Of a task whose data are on the Hub, its task file says which splits
+    there are: nobody asks the Hub.
 
-    Raises: MixtureError for a name that is not in the mixture, or a task without validation rows.
+    Raises: MixtureError, or Faults, for a key that names no task of the mixture, or none with such rows.
     """
     with_rows = {task.name: task for task in tasks if _has_validation(task)}
-    if names is None:
+    if keys is None:
         return list(with_rows.values())
-    known = {task.name for task in tasks}
-    faults = []
-    for name in names:
-        if name in known and name not in with_rows:
-            problem, mend = "has no validation rows", None
-        elif name not in known:
-            problem, mend = "is no task of the mixture", did_you_mean(name, with_rows)
-        else:
-            continue
-        faults.append(
+    named = {
+        key: [task.name for task in found if task.name in with_rows]
+        for key, found in match_tasks(keys, tasks, field="validation.tasks").items()
+    }
+    raise_faults(
+        [
             MixtureError(
-                f'"{name}" is to be validated, and {problem}',
+                f'"{key}" is to be validated, and has no validation rows',
                 where=Location(field="validation.tasks"),
                 have=with_rows,
-                mend=mend or "name tasks of the mixture that have validation rows",
+                mend="name tasks of the mixture that have validation rows",
             )
-        )
-    raise_faults(faults)
-    return [with_rows[name] for name in dict.fromkeys(names)]
+            for key, found in named.items()
+            if not found
+        ]
+    )
+    return [with_rows[name] for name in dict.fromkeys(name for found in named.values() for name in found)]
 
 
 def _has_validation(task: Task) -> bool:
@@ -170,13 +177,15 @@ def tasks_of(batch: Batch) -> tuple[str, ...]:
 
 
 class TaskScorer:
-    """Scores a model on a sample of the validation rows of some tasks, which are read when it is made.
+    """Scores a model on a sample of the validation rows of some tasks, rendered once, when it is made.
 
     Args:
         templates: by task: the only ones to use, as in training.
         num_rows: rows of each task.
         num_templates: templates of each task, the first of those that ask the original task.
+        max_source_len: tokens that are read of a source, as in training.
         max_new_tokens: length of written answers.
+        length_norm: how log-likelihoods of choices are made comparable, as in `Text2Text.rank`.
     Raises: whatever reading and rendering the rows raises; EvaluationError if a task has no rows.
     """
 
@@ -187,41 +196,39 @@ class TaskScorer:
         templates: Mapping[str, Sequence[str]],
         num_rows: int,
         num_templates: int,
+        max_source_len: int,
         max_new_tokens: int,
+        length_norm: LengthNorm,
     ) -> None:
+        self._max_source_len = max_source_len
         self._max_new_tokens = max_new_tokens
-        self._asked: list[tuple[Task, list[str]]] = []
+        self._length_norm = length_norm
+        self._asked: list[tuple[Task, list[list[RenderedExample]]]] = []  # examples by template
         for task in tasks:
             questions = Questions.prepare(
                 task, templates=templates.get(task.name, ALL), split=SPLIT, limit=num_rows
             )
             chosen = questions.templates[:num_templates]
-            for template in chosen:
-                questions.examples(template)  # a row that does not render is noticed now, not hours later
-            self._asked.append((_SampledTask(task, questions.rows), [template.name for template in chosen]))
+            self._asked.append((task, [questions.examples(template) for template in chosen]))
 
     def __call__(self, model: Text2Text, *, share: slice = slice(None)) -> dict[str, float]:
         """Scores, 0-100, by task, of all tasks or of some: processes may share them out."""
-        return {task.name: self._score(model, task, templates) for task, templates in self._asked[share]}
+        return {
+            task.name: fmean(
+                self._score(model, METRICS[task.file.metrics[0]], examples) for examples in by_template
+            )
+            for task, by_template in self._asked[share]
+        }
 
-    def _score(self, model: Text2Text, task: Task, templates: Sequence[str]) -> float:
-        evaluation = evaluate(
+    def _score(self, model: Text2Text, metric: Metric, examples: Sequence[RenderedExample]) -> float:
+        # Training may allow more than a BART has positions for, as long as no row is that long.
+        positions = max_source_positions(model.model)
+        predictions = answer_examples(
             model,
-            [task],
-            templates=templates,
-            split=SPLIT,
+            examples,
+            length_norm=self._length_norm,
             max_new_tokens=self._max_new_tokens,
-            trained_on=(),  # its task is in the mixture, which is why it is asked
+            max_source_len=min(self._max_source_len, positions or self._max_source_len),
         )
-        return evaluation.summary[0].mean  # the first summary is of the first metric
-
-
-class _SampledTask(Task):
-    """A task that has the rows it is given and no others, whatever the split."""
-
-    def __init__(self, task: Task, rows: Sequence[Row]) -> None:
-        super().__init__(task.file, data_root=task.data_root)
-        self._rows = rows
-
-    def rows(self, split: str, *, limit: int | None = None) -> Iterator[Row]:
-        return islice(iter(self._rows), limit)
+        answers = [prediction.text for prediction in predictions]
+        return metric(answers, [example.references for example in examples])

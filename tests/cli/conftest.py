@@ -55,6 +55,5 @@ def toy_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def toy_starter(toy_model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The toy model in the place of the starter."""
-    for module in ("t2t.model.pretrained", "t2t.evaluation.training_record"):
-        monkeypatch.setattr(f"{module}.starter_dir", lambda: toy_model_dir)
+    monkeypatch.setattr("t2t.resources.starter_dir", lambda: toy_model_dir)
     return toy_model_dir

@@ -1,5 +1,7 @@
 """What the README shows runs as it stands."""
 
+import json
+import random
 import re
 import shlex
 from pathlib import Path
@@ -38,14 +40,37 @@ def test_the_task_can_be_shown_run_and_evaluated(t2t, toy_starter, tmp_path, mon
     assert {name: end.code for name, end in ended.items()} == dict.fromkeys(
         ("new", "show", "check", "run", "eval"), 0
     )
-    task, _ = blocks("yaml")
+    task, *_ = blocks("yaml")
     Path("tea_mood.yaml").write_text(task)
     for line in lines[1:]:
         assert t2t(*shlex.split(line, comments=True)[1:]).code == 0, line
 
 
+def test_texts_and_a_task_become_a_model_that_answers(t2t, tmp_path, monkeypatch):
+    [lines] = [block.splitlines() for block in blocks("sh") if "t2t pretrain" in block]
+    _, pretraining, finetuning, _ = blocks("yaml")
+    monkeypatch.chdir(tmp_path)
+    Path("pretrain.yaml").write_text(pretraining)
+    Path("finetune.yaml").write_text(finetuning)
+    draw = random.Random(0)  # 4,000 words of eight letters, enough for a vocabulary of 8,192
+    words = ["".join(draw.choices("abcdefghijklmnopqrst", k=8)) for _ in range(4000)]
+    texts = [" ".join(words[start : start + 20]) for start in range(0, len(words), 20)]
+    Path("texts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    Path("reviews_train.csv").write_text(TEAS)
+    Path("reviews_test.csv").write_text(TEAS.replace("Warm", "Mild"))
+    quick = ["training={num_steps: 2, batch_size: 2, num_eval_batches: 0, dtype: float32, device: cpu}"]
+    more = {"pretrain": [*quick, "model.preset=tiny", "objective.max_source_len=32"], "finetune": quick}
+    for line in lines:
+        _, command, *arguments = shlex.split(line, comments=True)
+        ended = t2t(command, *arguments, *([] if "--keys" in arguments else more.get(command, [])))
+        assert ended.code == 0, f"{line}\n{ended.err}"
+        assert ended.out
+    assert len(lines) == 9
+    assert "I left early." in line
+
+
 def test_the_run_is_a_run(tmp_path):
-    _, run = blocks("yaml")
+    *_, run = blocks("yaml")
     (tmp_path / "run.yaml").write_text(run)
     config, _ = load_config(FinetuneConfig, tmp_path / "run.yaml")
     assert config.training.early_stopping is not None

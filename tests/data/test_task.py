@@ -121,8 +121,8 @@ def test_missing_data_names_every_place_tried(mood, no_hub, tmp_path):
         f"    {tmp_path}/toy_mood/validation{SUFFIXES}\n"
         '    the Hub dataset "example/toy" cannot be had: ConnectionError: offline\n'
         f"  where: {mood}:4, dataset\n"
-        "  mend:  put the rows there, or name the folder above with --data-root or T2T_DATA; "
-        "check the network"
+        "  mend:  put the rows there, or name the folder above with --data-root (mixture.data_root in a "
+        "run) or T2T_DATA; check the network"
     )
     assert no_hub == [("example/toy", "mood", "dev")]
 
@@ -135,7 +135,8 @@ def test_missing_data_says_when_no_data_root_is_named(sums):
         "    no local folder, since no data root is named\n"
         f"  where: {sums}:4, dataset\n"
         "  have:  examples\n"
-        "  mend:  put the rows there, or name the folder above with --data-root or T2T_DATA"
+        "  mend:  put the rows there, or name the folder above with --data-root (mixture.data_root in a "
+        "run) or T2T_DATA"
     )
 
 
@@ -179,7 +180,8 @@ def test_a_data_root_that_does_not_exist_is_named(mood, no_hub):
     with pytest.raises(MissingDataError) as caught:
         Task.load(mood, data_root="no/such/folder").rows("train")
     assert str(caught.value) == (
-        'the data root "no/such/folder" is not a folder\n  mend:  name another with --data-root or T2T_DATA'
+        'the data root "no/such/folder" is not a folder\n'
+        "  mend:  name another with --data-root (mixture.data_root in a run) or T2T_DATA"
     )
     assert no_hub == []
 

@@ -19,7 +19,12 @@ class RuleModel:
         self.asked: list[str] = []
 
     def rank(
-        self, sources: Iterable[str], answer_choices: Iterable[Sequence[str]], *, length_norm: str
+        self,
+        sources: Iterable[str],
+        answer_choices: Iterable[Sequence[str]],
+        *,
+        length_norm: str,
+        max_source_len: int | None,
     ) -> Iterator[Prediction]:
         for source, choices in zip(sources, answer_choices, strict=True):
             logprobs = tuple(-1.0 if choice == self.rule(source) else -2.0 for choice in choices)
@@ -27,7 +32,9 @@ class RuleModel:
             options = {"choices": tuple(choices), "logprobs": logprobs, "length_norm": length_norm}
             yield self._prediction(source, text, **options)
 
-    def generate(self, sources: Iterable[str], *, max_new_tokens: int) -> Iterator[Prediction]:
+    def generate(
+        self, sources: Iterable[str], *, max_new_tokens: int, max_source_len: int | None
+    ) -> Iterator[Prediction]:
         for source in sources:
             yield self._prediction(source, " ".join(self.rule(source).split()[:max_new_tokens]))
 

@@ -27,6 +27,13 @@ def test_a_new_model_has_seen_nothing(tmp_path):
     assert TrainingRecord.before_training(str(tmp_path)).has_seen("sst2") is None
 
 
+def test_a_run_that_goes_on_has_the_record_of_its_checkpoint(tmp_path):
+    (tmp_path / "model").mkdir()
+    record = TrainingRecord(frozenset({"sst2"}))
+    record.write(tmp_path / "model")
+    assert TrainingRecord.before_training(str(tmp_path / "gone"), checkpoint=tmp_path) == record
+
+
 def test_what_was_trained_from_an_unknown_model_stays_incomplete(tmp_path):
     record = TrainingRecord(frozenset({"sst2"}), frozenset({"rte"}), is_complete=False)
     record.write(tmp_path)

@@ -139,3 +139,9 @@ def test_an_unknown_device_is_refused(checkpoint):
 
 def test_the_saved_config_names_no_path_of_this_machine(checkpoint, tmp_path):
     assert str(tmp_path) not in json.dumps(json.loads((checkpoint / "config.json").read_text()))
+
+
+def test_a_name_near_the_starters_is_not_sought_on_the_hub():
+    with pytest.raises(ModelError) as caught:
+        load_model("startr")
+    assert str(caught.value) == 'there is no model "startr"\n  mend:  did you mean "starter"?'

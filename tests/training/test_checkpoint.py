@@ -1,12 +1,15 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from t2t.errors import CheckpointError
 from t2t.model import build_model
+from t2t.tokens.batches import Batch
 from t2t.training.checkpoint import (
     TrainerState,
     newest_checkpoint,
@@ -17,6 +20,7 @@ from t2t.training.checkpoint import (
 )
 from t2t.training.loss import SummedLoss
 from t2t.training.optimizer import build_optimizer
+from t2t.training.step_numbers import StepNumbers
 
 
 def trained(name: str, *, num_steps: int):
@@ -78,6 +82,41 @@ def test_a_checkpoint_holds_no_pickle(write):
 
 def test_trainer_state_survives_exactly(write):
     assert read_trainer_state(write(5)) == TrainerState(step=5, loss_sum=0.1 + 0.2, num_target_tokens=7)
+
+
+def step_of(*tasks: str, loss: float, num_target_tokens: int) -> StepNumbers:
+    """A step of one row a task, or of rows of a corpus."""
+    ids = np.ones((1, 1), dtype=np.int64)
+    batch = Batch(ids, ids, ids, 1, num_target_tokens, names=("row",), tasks=tasks)
+    return StepNumbers(step=0, batch=batch, loss=loss, grad_norm=1.0, stop_asked=False)
+
+
+def test_losses_of_tasks_and_of_a_corpus_are_told_apart_where_a_run_has_both():
+    state = TrainerState(step_seconds=1.0)
+    state.add_step(step_of("rte", loss=2.0, num_target_tokens=4), flops=0.0)
+    state.add_step(step_of(loss=5.0, num_target_tokens=8), flops=0.0)
+    state.add_step(step_of(loss=8.0, num_target_tokens=4), flops=0.0)
+    plain = replace(state).take_metrics(None)
+    line = state.take_metrics(None, by_source=True)
+    # corpus: (5 * 8 + 8 * 4) / 12 = 6; with the task's: (72 + 2 * 4) / 16 = 5
+    assert (line["loss"], line["denoising_loss"], line["task_loss"]) == (5.0, 6.0, 2.0)
+    assert plain == {key: line[key] for key in line if key not in ("denoising_loss", "task_loss")}
+    state.step_seconds = 1.0
+    state.add_step(step_of("rte", loss=3.0, num_target_tokens=4), flops=0.0)
+    line = state.take_metrics(None, by_source=True)
+    assert (line["loss"], line["task_loss"]) == (3.0, 3.0)
+    assert "denoising_loss" not in line
+
+
+def test_shares_of_tasks_are_those_since_they_were_last_taken():
+    state = TrainerState(step_seconds=1.0)
+    assert state.take_task_shares() == {}
+    state.add_step(step_of("rte", "sst2", "rte", "rte", loss=2.0, num_target_tokens=4), flops=0.0)
+    assert "task_shares" not in state.take_metrics(None)
+    assert state.take_task_shares() == {"task_shares": {"rte": 0.75, "sst2": 0.25}}
+    assert state.take_task_shares() == {}
+    state.add_step(step_of("sst2", loss=2.0, num_target_tokens=4), flops=0.0)
+    assert state.take_task_shares() == {"task_shares": {"rte": 0.0, "sst2": 1.0}}
 
 
 def test_only_the_newest_are_kept(write):

@@ -25,7 +25,7 @@ def test_mixout_needs_a_model_to_go_back_to(pretrain_values):
     assert message(pretrain_config(pretrain_values, regularization={"mixout": 0.5})) == (
         "mixout goes back to the weights of model.init_from, and there is none\n"
         "  where: regularization.mixout\n"
-        "  mend:  leave mixout out; for a new model, dropout is the same thing"
+        "  mend:  leave mixout out, or give model.init_from"
     )
 
 
@@ -48,7 +48,7 @@ def test_changes_to_the_cross_entropy_beside_t_few(finetune_values, name):
     )
 
 
-@pytest.mark.parametrize(("name", "value"), [("layer_lr_decay", 0.5), ("unfreeze_every", 10)])
+@pytest.mark.parametrize(("name", "value"), [("layer_lr_decay", 0.5), ("unfreeze_every", 5)])
 def test_depth_beside_a_soft_prompt(finetune_values, name, value):
     config = finetune_config(finetune_values, adapter={"name": "prompt_tuning"}, optim={name: value})
     assert message(config) == (
@@ -73,4 +73,53 @@ def test_adafactor_in_shards(pretrain_values):
         "adafactor looks at whole tensors, and training.shard cuts them\n"
         "  where: optim.name\n"
         "  mend:  set optim.name=adamw_rms or training.shard=false"
+    )
+
+
+@pytest.mark.parametrize("every", [8, 9])
+def test_an_unfreezing_that_never_comes(pretrain_values, every):
+    # the run has 8 steps, numbered from 0: the second block would learn from step 8 on
+    config = pretrain_config(pretrain_values, optim={"unfreeze_every": every})
+    assert message(config) == (
+        f"one more block begins to learn after every {every} steps, and the run has 8\n"
+        "  where: optim.unfreeze_every\n"
+        "  mend:  lower optim.unfreeze_every, or leave it out"
+    )
+    check_combinations(pretrain_config(pretrain_values, optim={"unfreeze_every": 7}))
+
+
+@pytest.mark.parametrize(
+    ("eval_every", "patience"),
+    [
+        (
+            2,
+            3,
+        ),  # validations after 2, 4, 6, 8: the second and the third are the only ones that can end the run
+        (3, 2),  # after 3, 6, 8: the second
+        (8, 1),  # after 8: none
+    ],
+)
+def test_a_patience_that_outlasts_the_run(pretrain_values, eval_every, patience):
+    def config(patience):
+        return pretrain_config(
+            pretrain_values, training={"eval_every": eval_every, "early_stopping": {"patience": patience}}
+        )
+
+    assert message(config(patience)) == (
+        f"8 steps with a validation every {eval_every} cannot end early with patience {patience}\n"
+        "  where: training.early_stopping.patience\n"
+        "  mend:  lower patience or training.eval_every, or leave early_stopping out"
+    )
+    if patience > 1:
+        check_combinations(config(patience - 1))
+
+
+def test_validated_tasks_without_validations(finetune_values):
+    config = finetune_config(
+        finetune_values, validation={"tasks": ["toy_mood"]}, training={"num_eval_batches": 0}
+    )
+    assert message(config) == (
+        "validation.tasks names tasks, and nothing is validated\n"
+        "  where: validation.tasks\n"
+        "  mend:  give training.num_eval_batches, or leave validation.tasks out"
     )

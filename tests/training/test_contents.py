@@ -94,6 +94,25 @@ def test_a_fine_tuning_run_goes_on_with_its_own_rows_and_templates_alone(
     assert finetune(config, resume=True).step == 10
 
 
+def test_rows_for_validation_are_told_where_they_are_validated(
+    finetune_values, toy_tasks_dir, toy_data_root, tmp_path
+):
+    task = Task.load(toy_tasks_dir / "mood" / "toy_mood.yaml", data_root=toy_data_root)
+    rows = task.local_file("validation")
+    validated = finetune_config(finetune_values)
+    without = finetune_config(finetune_values, run_dir=tmp_path / "without", training={"num_eval_batches": 0})
+    for config in (validated, without):
+        finetune(config)
+    told, told_without = (
+        RunFolder(config.run_dir).read_facts()["contents"] for config in (validated, without)
+    )
+    assert told == told_without | {"mixture.toy_mood/validation": sha256(rows)}
+    rows.write_text(rows.read_text() + "\n")
+    with pytest.raises(TrainingError, match=r"^the run began with mixture\.toy_mood/validation "):
+        finetune(validated, resume=True)
+    assert finetune(without, resume=True).step == 8
+
+
 def test_a_store_with_a_changed_byte_is_refused_before_training(pretrain_values, corpus, tmp_path):
     store = tmp_path / "store"
     shutil.copytree(corpus / "train", store)

@@ -4,10 +4,9 @@ import shutil
 import pytest
 from pydantic import ValidationError
 
-from t2t.config import MixtureConfig
 from t2t.errors import TokenStoreError
 from t2t.training.dealt_batches import DealtBatches
-from t2t.training.finetune import finetune, task_weights
+from t2t.training.finetune import finetune
 
 from .conftest import finetune_config, metrics_of
 from .test_pretrain import KillAt, Killed
@@ -54,6 +53,30 @@ def test_a_new_model_learns_tasks_and_corpus_and_goes_on_after_a_kill(shared_val
     assert "truncated_sources" in metrics_of(whole.run_dir)[0]
 
 
+def test_metrics_tell_how_tasks_and_corpus_go_also_over_a_kill(shared_values, tmp_path):
+    changes = {"training": {"log_every": 4, "checkpoint_every": 1}}
+    whole = finetune_config(shared_values, run_dir=tmp_path / "whole", **changes)
+    finetune(whole)
+    lines = [line for line in metrics_of(whole.run_dir) if "loss" in line]
+    # each loss is a mean over target tokens, so that of all lies between those of the two
+    assert [line["step"] for line in lines] == [4, 8]
+    for line in lines:
+        low, high = sorted((line["denoising_loss"], line["task_loss"]))
+        assert low < line["loss"] < high
+    for killed_at in (3, 6):
+        config = finetune_config(shared_values, run_dir=tmp_path / f"killed at {killed_at}", **changes)
+        with pytest.raises(Killed):
+            finetune(config, progress=KillAt(killed_at))
+        finetune(config, resume=True)
+        assert metrics_of(config.run_dir) == metrics_of(whole.run_dir)
+
+
+def test_losses_of_one_source_have_no_second_name(finetune_values):
+    config = finetune_config(finetune_values)
+    finetune(config)
+    assert not [line for line in metrics_of(config.run_dir) if "task_loss" in line]
+
+
 def test_a_store_of_another_tokenizer_is_refused(shared_values, corpus, tmp_path):
     store = tmp_path / "store"
     shutil.copytree(corpus / "train", store)
@@ -69,7 +92,8 @@ def test_an_adapter_needs_a_trained_model(shared_values):
         finetune_config(shared_values, adapter={"name": "ia3"})
 
 
-def test_weights_of_clusters_patterns_and_tasks_multiply():
-    mixture = MixtureConfig(tasks=("rte",), weights={"nli": 2.0, "r*": 3.0, "sst2": 5.0})
-    # rte is of the cluster nli and begins with r: 2 x 3; cb is of the cluster alone
-    assert task_weights(mixture, ["rte", "cb", "sst2"]) == {"rte": 6.0, "cb": 2.0, "sst2": 5.0}
+def test_a_corpus_is_denoised_as_long_as_prompts_unless_told(shared_values):
+    denoising = {key: shared_values["denoising"][key] for key in ("share", "data")}
+    for given, wanted in [({}, 64), ({"objective": {"max_source_len": 24}}, 24)]:
+        config = finetune_config({**shared_values, "denoising": denoising | given})
+        assert config.denoising.objective.max_source_len == wanted

@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 
 from t2t.config import EarlyStoppingConfig, PretrainConfig, load_config
 from t2t.errors import ConfigError, TrainingError
-from t2t.training.checkpoint import TrainerState, newest_checkpoint
+from t2t.training.checkpoint import TrainerState, newest_checkpoint, read_trainer_state
 from t2t.training.early_stopping import is_over, note_validation
 from t2t.training.pretrain import pretrain
 from t2t.training.run_folder import RunFolder
@@ -14,8 +14,18 @@ from t2t.training.run_folder import RunFolder
 from .conftest import metrics_of, pretrain_config
 from .test_pretrain import KillAt, Killed
 
-# No validation is better by 100 nats: the first stays the best, and with patience 2 the third ends the run.
+# No validation is better by 100 nats than the first: with patience 2, the third ends the run.
 HOPELESS = {"num_steps": 20, "eval_every": 2, "early_stopping": {"patience": 2, "min_delta": 100.0}}
+
+
+@pytest.fixture
+def worsening(monkeypatch):
+    """Validations say that the model of step 2 is the best."""
+
+    def validate(trainer, validation):
+        return {"validation_loss": 3.0 if trainer.state.step == 2 else 3.5}
+
+    monkeypatch.setattr("t2t.training.loop.validate", validate)
 
 
 def noted(values, **options):
@@ -30,11 +40,32 @@ def noted(values, **options):
 
 def test_the_example_of_the_docstring():
     notes, state = noted([3.0, 2.5, 2.45, 2.6], higher_is_better=False, min_delta=0.1)
-    assert notes == [(True, 0), (True, 0), (False, 1), (False, 2)]
-    assert (state.best_step, state.best_value) == (2, 2.5)
+    assert notes == [(True, 0), (True, 0), (True, 1), (False, 2)]
+    assert (state.best_step, state.best_value, state.reference_value) == (3, 2.45, 2.5)
     assert is_over(state, EarlyStoppingConfig(patience=2))
     assert not is_over(state, EarlyStoppingConfig(patience=3))
     assert not is_over(state, None)
+
+
+def test_the_best_is_the_best_however_little_it_gained():
+    notes, state = noted([3.578, 2.679, 2.168, 1.983], higher_is_better=False, min_delta=5.0)
+    assert notes == [(True, 0), (True, 1), (True, 2), (True, 3)]
+    assert (state.best_step, state.best_value, state.reference_value) == (4, 1.983, 3.578)
+
+
+def test_small_gains_add_up_to_one_that_counts():
+    notes, state = noted([50.0, 50.75, 51.5], higher_is_better=True, min_delta=1.0)
+    assert notes == [(True, 0), (True, 1), (True, 0)]  # 51.5 is 1.5 above 50, the last that counted
+    assert state.reference_value == 51.5
+
+
+def test_a_checkpoint_without_a_reference_counts_on_against_its_best(tmp_path):
+    facts = {"format": 1, "step": 4, "best_step": 2, "best_value": 2.5, "num_since_best": 1}
+    (tmp_path / "trainer.json").write_text(json.dumps(facts))
+    state = read_trainer_state(tmp_path)
+    assert note_validation(state, 2.45, higher_is_better=False, min_delta=0.1)
+    assert (state.best_step, state.best_value) == (4, 2.45)
+    assert (state.reference_value, state.num_since_best) == (2.5, 2)
 
 
 def test_a_score_is_better_if_it_is_higher():
@@ -49,6 +80,7 @@ def test_what_is_no_number_is_never_the_best():
     assert state.best_step == 4
 
 
+@pytest.mark.usefixtures("worsening")
 def test_a_run_ends_when_validations_get_no_better(pretrain_values):
     config = pretrain_config(pretrain_values, training=HOPELESS)
     outcome = pretrain(config)
@@ -92,6 +124,7 @@ class KillAtValidation:
             raise Killed
 
 
+@pytest.mark.usefixtures("worsening")
 @pytest.mark.parametrize(
     "killer", [KillAt(1), KillAt(3), KillAt(5), KillAtValidation(2), KillAtValidation(4)]
 )
@@ -116,6 +149,7 @@ def weights_of(folder):
     return load_file(folder / "model.safetensors")
 
 
+@pytest.mark.usefixtures("worsening")
 def test_the_best_checkpoint_is_kept_and_published(pretrain_values):
     config = pretrain_config(pretrain_values, training=HOPELESS | {"publish": "best", "keep_checkpoints": 1})
     pretrain(config)
@@ -135,8 +169,13 @@ def test_the_best_checkpoint_is_kept_and_published(pretrain_values):
     assert json.loads((config.run_dir / "run.json").read_text())["published_step"] == 2
 
 
-def test_a_better_validation_takes_the_place_of_the_best(pretrain_values):
-    changes = {"num_steps": 8, "eval_every": 2, "publish": "best", "keep_checkpoints": 1}
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"early_stopping": {"patience": 2, "min_delta": 100.0}}],
+    ids=["no early stopping", "too small to count"],
+)
+def test_a_better_validation_takes_the_place_of_the_best(pretrain_values, changes):
+    changes = {"num_steps": 8, "eval_every": 2, "publish": "best", "keep_checkpoints": 1, **changes}
     config = pretrain_config(pretrain_values, training=changes)
     outcome = pretrain(config)
     losses = {
@@ -144,11 +183,12 @@ def test_a_better_validation_takes_the_place_of_the_best(pretrain_values):
     }
     best = min(losses, key=losses.__getitem__)
     assert best > 2  # it learns
-    assert (outcome.best_step, outcome.published_step, outcome.ended_early) == (best, best, False)
+    assert (outcome.best_step, outcome.published_step) == (best, best)
     names = {path.name for path in (config.run_dir / "checkpoints").iterdir()}
-    assert names == {f"step-{best:08d}", "step-00000008"}
+    assert names == {f"step-{best:08d}", f"step-{outcome.step:08d}"}
 
 
+@pytest.mark.usefixtures("worsening")
 def test_a_kill_while_the_best_model_is_copied_leaves_a_run_to_resume(pretrain_values, monkeypatch):
     config = pretrain_config(pretrain_values, training=HOPELESS | {"publish": "best"})
 
@@ -163,6 +203,7 @@ def test_a_kill_while_the_best_model_is_copied_leaves_a_run_to_resume(pretrain_v
     assert (config.run_dir / "model" / "model.safetensors").exists()
 
 
+@pytest.mark.usefixtures("worsening")
 def test_a_best_checkpoint_that_is_gone_is_told_before_the_run_goes_on(pretrain_values):
     config = pretrain_config(pretrain_values, training=HOPELESS | {"publish": "best"})
     with pytest.raises(Killed):
@@ -182,7 +223,7 @@ def test_a_best_checkpoint_that_is_gone_is_told_before_the_run_goes_on(pretrain_
 )
 def test_what_goes_by_validations_needs_validation_data(pretrain_values, name, value):
     pretrain_values["data"].pop("validation")
-    config = pretrain_config(pretrain_values, training={name: value})
+    config = pretrain_config(pretrain_values, training={"eval_every": 2, name: value})
     with pytest.raises(TrainingError) as caught:
         pretrain(config)
     assert str(caught.value) == (

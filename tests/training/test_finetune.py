@@ -9,7 +9,8 @@ from t2t.config import MixtureConfig
 from t2t.data.mixture import Mixture
 from t2t.errors import HeldOutLeakError, MixtureError
 from t2t.model import load_model
-from t2t.training.finetune import choose_tasks, finetune, set_dropout
+from t2t.training.chosen_tasks import choose_tasks
+from t2t.training.finetune import finetune, set_dropout
 
 from .conftest import finetune_config, metrics_of
 from .test_pretrain import KillAt, Killed
@@ -121,7 +122,7 @@ def test_a_pattern_brings_in_no_task_that_is_held_out(toy_tasks_dir, toy_data_ro
 def test_a_pattern_leaves_out_tasks_without_training_rows_and_says_so(toy_tasks_dir, toy_data_root, caplog):
     (toy_data_root / "toy_mood" / "train.jsonl").unlink()
     assert chosen(toy_tasks_dir, toy_data_root, "toy_*") == ["toy_sums"]
-    assert caplog.messages == ["1 tasks have no training rows here: toy_mood"]
+    assert caplog.messages == ["left out 1 tasks without training rows here: toy_mood"]
     # Named itself it stays, and the run then says what is missing.
     assert chosen(toy_tasks_dir, toy_data_root, "toy_mood") == ["toy_mood"]
 

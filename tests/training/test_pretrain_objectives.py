@@ -95,6 +95,31 @@ def test_mbart_learns_several_languages_each_from_its_store(mbart_values, corpus
 
 
 def test_a_language_is_told_once(mbart_values, corpus):
-    data = {"train": {"<extra_id_7>": str(corpus / "train")}}
+    data = {"train": {"<extra_id_7>": str(corpus / "train")}, "validation": None}
     with pytest.raises(ValidationError, match=r"objective\.language stands beside stores by language"):
         pretrain_config(mbart_values, data=data, objective={"name": "bart", "language": "<extra_id_7>"})
+
+
+def test_the_order_of_languages_in_the_config_changes_nothing(mbart_values, corpus, tokenizer):
+    stores = {"<extra_id_7>": str(corpus / "train"), "<extra_id_8>": str(corpus / "validation")}
+    names = []
+    for order in (stores, dict(reversed(stores.items()))):
+        config = pretrain_config(
+            mbart_values, objective={"name": "bart"}, data={"train": order, "validation": order}
+        )
+        batches, _ = build_batches(config.data.train, tokenizer, config, seed=0)
+        names.append([batches(step).names for step in range(20)])
+    assert names[0] == names[1]
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ({"train": {}}, "should have at least 1 item"),
+        ({"train": {"<extra_id_7>": "a"}, "validation": "b"}, "one of train and validation is by language"),
+        ({"train": "a", "validation": "b", "temperature": 2}, "temperature is of several languages"),
+    ],
+)
+def test_stores_that_do_not_go_together(pretrain_values, data, problem):
+    with pytest.raises(ValidationError, match=problem):
+        pretrain_config({**pretrain_values, "data": data})

@@ -11,6 +11,7 @@ from t2t.training.pretrain import pretrain
 from t2t.training.run_folder import RunFolder
 
 from .conftest import finetune_config, pretrain_config
+from .test_pretrain import KillAt, Killed
 
 
 def records_of(run_dir: Path) -> list[TrainingRecord]:
@@ -48,3 +49,29 @@ def test_a_fine_tuned_model_has_seen_its_mixture_and_what_it_began_with_had(
         == [TrainingRecord(frozenset(wanted["tasks"]), frozenset(wanted["held_out"]), wanted["is_complete"])]
         * 3
     )
+
+
+@pytest.mark.parametrize("killed_at", [5, None])
+def test_a_run_goes_on_with_its_record_when_the_model_it_began_with_is_gone(finetune_values, killed_at):
+    start = Path(finetune_values["model"]["init_from"])
+    TrainingRecord(frozenset({"sst2"})).write(start)
+    if killed_at is None:
+        finetune(finetune_config(finetune_values))
+    else:
+        with pytest.raises(Killed):
+            finetune(finetune_config(finetune_values), progress=KillAt(killed_at))
+    start.rename(start.with_name("moved"))
+    config = finetune_config(finetune_values, training={"num_steps": 10})
+    finetune(config, resume=True)
+    assert records_of(config.run_dir) == [TrainingRecord(frozenset({"sst2", "toy_mood", "toy_sums"}))] * 3
+
+
+def test_a_pretraining_run_goes_on_with_its_record_too(pretrain_values, finetune_values, corpus):
+    start = Path(finetune_values["model"]["init_from"])
+    TrainingRecord(frozenset({"sst2"}), frozenset({"rte"})).write(start)
+    values = pretrain_values | {"model": {"init_from": str(start)}}
+    pretrain(pretrain_config(values))
+    start.rename(start.with_name("moved"))
+    config = pretrain_config(values, training={"num_steps": 10})
+    pretrain(config, resume=True)
+    assert records_of(config.run_dir) == [TrainingRecord(frozenset({"sst2"}), frozenset({"rte"}))] * 3

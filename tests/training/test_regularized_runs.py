@@ -1,5 +1,6 @@
 """Runs with regularisers, rates by depth, gradual unfreezing and averaged weights, from start to end."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from transformers import AutoModelForSeq2SeqLM
 
 from t2t.errors import CheckpointError, TrainingError
 from t2t.model import build_model, load_model, save_model
+from t2t.training import depth
+from t2t.training.checkpoint import read_trainer_state
 from t2t.training.finetune import finetune
 from t2t.training.pretrain import pretrain
 
@@ -152,8 +155,35 @@ def test_a_checkpoint_without_the_weights_as_trained(finetune_values):
         finetune(config, resume=True)
 
 
+def test_r_drop_takes_twice_the_operations(finetune_values, tmp_path):
+    training = {"num_steps": 2, "checkpoint_every": 1}  # the metrics line after 2 steps counts both
+    flops = []
+    for r_drop in (0.0, 1.0):
+        config = finetune_config(
+            finetune_values,
+            run_dir=tmp_path / f"r_drop {r_drop}",
+            regularization={"r_drop": r_drop},
+            training=training,
+        )
+        finetune(config)
+        flops.append(read_trainer_state(config.run_dir / "checkpoints/step-00000001").flops)
+    assert flops[1] == 2 * flops[0] > 0
+
+
 def test_r_drop_of_a_new_model_is_refused_before_anything_is_written(pretrain_values):
     config = pretrain_config(pretrain_values, regularization={"r_drop": 1.0})
     with pytest.raises(TrainingError, match=r"^r_drop compares two passes with other dropout, and this"):
         pretrain(config)
     assert not config.run_dir.exists()
+
+
+def test_a_model_that_does_not_suit_an_option_is_refused_before_the_data_are_read(
+    pretrain_values, monkeypatch
+):
+    values = pretrain_values | {"data": {"train": "nowhere"}}
+    with pytest.raises(TrainingError, match=r"^r_drop compares two passes with other dropout, and this"):
+        pretrain(pretrain_config(values, regularization={"r_drop": 1.0}))
+    monkeypatch.setattr(depth, "_BLOCK", re.compile(r"tower\.(\d+)"))
+    for options in ({"layer_lr_decay": 0.5}, {"unfreeze_every": 3}):
+        with pytest.raises(TrainingError, match=r"^the blocks of this model are not found, which "):
+            pretrain(pretrain_config(values, optim=options))

@@ -5,7 +5,7 @@ import pytest
 from t2t.errors import Faults, TrainingError
 from t2t.training.run_folder import RunFolder, open_run
 
-from .conftest import pretrain_config
+from .conftest import finetune_config, pretrain_config
 
 CONTENTS = {"tokenizer": "a" * 64, "data.train": "b" * 64}
 
@@ -96,6 +96,17 @@ def test_what_makes_data_or_model_may_not(begun, pretrain_values):
     )
 
 
+def test_the_rows_of_validations_stay_the_same(begun, pretrain_values):
+    config = pretrain_config(pretrain_values, training={"num_eval_batches": 3})
+    with pytest.raises(TrainingError) as caught:
+        open_run(config.run_dir, config, resume=True)
+    assert str(caught.value) == (
+        "the run began with training.num_eval_batches 2 and cannot go on with 3\n"
+        f"  where: {begun.facts}, config.training.num_eval_batches\n"
+        "  mend:  put the value back, or start a new run: it makes the data or the model another"
+    )
+
+
 def test_a_run_of_another_kind(begun, pretrain_values):
     facts = json.loads(begun.facts.read_text())
     begun.facts.write_text(json.dumps({**facts, "kind": "FinetuneConfig"}))
@@ -119,12 +130,29 @@ def test_a_run_keeps_its_id_when_it_goes_on(begun, pretrain_values, tmp_path):
     assert other.run_id != before
 
 
+def test_a_run_that_goes_on_keeps_the_step_of_its_published_model(begun, pretrain_values):
+    begun.note_published(6)
+    begun.begin(pretrain_config(pretrain_values), {}, contents=CONTENTS, step=6)
+    assert begun.read_facts()["published_step"] == 6
+
+
 def test_options_that_have_come_since_a_run_began_have_their_defaults(begun, pretrain_values):
     facts = json.loads(begun.facts.read_text())
     del facts["config"]["training"]["shard"], facts["config"]["objective"]
     begun.facts.write_text(json.dumps(facts))
     config = pretrain_config(pretrain_values, objective={"max_source_len": 512})  # its default
     assert open_run(config.run_dir, config, resume=True) == RunFolder(config.run_dir)
+
+
+def test_defaults_that_run_json_names_were_not_asked_for(finetune_values):
+    # betas beside adafactor and num_rows beside a loss are refused if someone gives them; run.json has both
+    config = finetune_config(finetune_values, optim={"name": "adafactor"})
+    folder = RunFolder(config.run_dir)
+    folder.begin(config, {}, contents=CONTENTS, step=0)
+    facts = folder.read_facts()
+    del facts["config"]["regularization"]  # options that have come since
+    folder.facts.write_text(json.dumps(facts))
+    assert open_run(config.run_dir, config, resume=True) == folder
 
 
 def test_other_contents_behind_the_same_path_are_refused(begun):

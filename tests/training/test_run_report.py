@@ -32,6 +32,31 @@ def test_losses_and_names_within_an_entry_share_a_panel():
     }
 
 
+def test_losses_of_tasks_and_of_denoising_are_in_the_panel_of_the_loss():
+    panels = build_panels([{"step": 2, "loss": 3.0, "denoising_loss": 4.0, "task_loss": 2.0}])
+    assert panels == {
+        "loss": {
+            "loss": Curve([2], [3.0]),
+            "denoising_loss": Curve([2], [4.0]),
+            "task_loss": Curve([2], [2.0]),
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "unit"),
+    [
+        ("adamw_rms", "rate, relative to a tensor's size"),
+        ("adafactor", "rate, relative to a tensor's size"),
+        ("adamw", "rate"),
+    ],
+)
+def test_rates_are_relative_where_the_optimizer_takes_them_so(run_dir, figures, tmp_path, optimizer, unit):
+    (run_dir / "run.json").write_text(json.dumps({"config": {"optim": {"name": optimizer}}}))
+    RunReport.of(run_dir).write(tmp_path / "out")
+    assert {axes.get_title(): axes.get_ylabel() for axes in figures[0].axes}["lr"] == unit
+
+
 def test_the_picture_is_a_png_and_the_page_needs_no_other_file(run_dir, tmp_path):
     png, page = RunReport.of(run_dir).write(tmp_path / "out")
     assert png.read_bytes().startswith(b"\x89PNG")

@@ -76,6 +76,13 @@ def test_wrong_choices_are_targets_of_the_same_source():
     assert counter.count(replace(batch, wrong_labels=wrong)) == products + pairs
 
 
+def test_each_pass_of_a_row_counts():
+    model = build_model("tiny", vocab_size=384, pad_id=0, eos_id=1)
+    once, twice = (FlopCounter.of_model(model, num_passes=num_passes) for num_passes in (1, 2))
+    batch = batch_of([2, 3], [1, 4])
+    assert twice.count(batch) == 2 * once.count(batch)
+
+
 def test_flops_are_those_that_torch_counts_in_a_forward_and_backward_pass():
     from torch.utils.flop_counter import FlopCounterMode
 

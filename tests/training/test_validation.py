@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -9,10 +10,13 @@ from t2t.data import task as task_module
 from t2t.data.task import Task
 from t2t.errors import ConfigError, Faults, MixtureError, TemplateError
 from t2t.evaluation import evaluate
+from t2t.evaluation.evaluate import answer_examples
+from t2t.evaluation.questions import Questions
 from t2t.inference import Text2Text
 from t2t.model import load_model
 from t2t.tokens.batches import Batch
-from t2t.training.finetune import build_batches, build_mixture, choose_tasks, finetune
+from t2t.training.chosen_tasks import build_mixture, choose_tasks
+from t2t.training.finetune import build_batches, build_validation, finetune
 from t2t.training.loss import SummedLoss
 from t2t.training.validation import LossSums, TaskScorer, choose_validated
 
@@ -59,7 +63,8 @@ def test_the_loss_of_a_task_is_that_of_its_rows(both_validated):
     (line,) = validations(config.run_dir)
     loaded = load_model(config.run_dir / "model", device="cpu", dtype="float32")
     tasks = choose_tasks(config.mixture)
-    mixture = build_mixture(tasks, config.mixture, split="validation", seed=0)
+    evenly = config.mixture.model_copy(update={"rates": {"toy_mood": 1.0, "toy_sums": 1.0}})
+    mixture = build_mixture(tasks, evenly, split="validation", seed=0)
     batches = build_batches(mixture, loaded.tokenizer, config, seed=0)
     loss, nats, num_tokens = SummedLoss(loaded.model).eval(), {}, {}
     for batch in map(batches, range(3)):
@@ -78,6 +83,18 @@ def test_the_loss_of_a_task_is_that_of_its_rows(both_validated):
     expected = {task: nats[task] / num_tokens[task] for task in nats}
     assert line["validation_loss_by_task"] == pytest.approx(expected, rel=1e-5)
     assert line["validation_loss"] == pytest.approx(sum(nats.values()) / sum(num_tokens.values()), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "rates", [{"weights": {"toy_mood": 1000.0}}, {"rates": {"toy_mood": 1000.0, "toy_sums": 1.0}}]
+)
+def test_tasks_are_validated_equally_often_whatever_their_rates(both_validated, rates):
+    config = finetune_config(both_validated, mixture=rates)
+    tokenizer = load_model(both_validated["model"]["init_from"], device="cpu").tokenizer
+    batches, _ = build_validation(choose_tasks(config.mixture), tokenizer, config)
+    counts = Counter(task for number in range(50) for task in batches(number).tasks)
+    # 200 draws at 1/2 each: 100, give or take 7.1, the root of 200 / 4
+    assert counts["toy_sums"] == pytest.approx(100, abs=4 * 7.1)
 
 
 def test_the_score_is_that_of_evaluation_and_its_mean_is_over_tasks(both_validated):
@@ -123,7 +140,7 @@ def test_scoring_leaves_the_training_as_it_is(both_validated, tmp_path):
     ids=["adapter", "bfloat16"],
 )
 def test_a_killed_run_that_scores_goes_on_as_if_nothing_had_happened(both_validated, tmp_path, changes):
-    training = {"eval_every": 2, "publish": "best", "early_stopping": {"patience": 3}}
+    training = {"eval_every": 2, "publish": "best", "early_stopping": {"patience": 2}}
     changes = {"validation": SCORE, **changes, "training": training | changes.get("training", {})}
     config = finetune_config(both_validated, **changes)
     with pytest.raises(Killed):
@@ -139,7 +156,13 @@ def test_a_killed_run_that_scores_goes_on_as_if_nothing_had_happened(both_valida
 def test_scores_can_be_shared_out(both_validated):
     config = finetune_config(both_validated)
     scorer = TaskScorer(
-        choose_tasks(config.mixture), templates={}, num_rows=6, num_templates=2, max_new_tokens=4
+        choose_tasks(config.mixture),
+        templates={},
+        num_rows=6,
+        num_templates=2,
+        max_source_len=64,
+        max_new_tokens=4,
+        length_norm="sum",
     )
     model = Text2Text.load(both_validated["model"]["init_from"], device="cpu")
     first, second = (scorer(model, share=slice(rank, None, 2)) for rank in range(2))
@@ -147,18 +170,59 @@ def test_scores_can_be_shared_out(both_validated):
     assert first | second == scorer(model)
 
 
-def test_only_the_templates_of_the_mixture_are_asked(both_validated, monkeypatch):
+def note_asked(monkeypatch):
+    """The list to which every pass over a task's rows adds task, template and options."""
     asked = []
 
-    def note(model, tasks, *, templates, **options):
-        asked.append((tasks[0].name, templates))
-        return evaluate(model, tasks, templates=templates, **options)
+    def note(model, examples, **options):
+        asked.append((examples[0].task, examples[0].template, options))
+        return answer_examples(model, examples, **options)
 
-    monkeypatch.setattr("t2t.training.validation.evaluate", note)
+    monkeypatch.setattr("t2t.training.validation.answer_examples", note)
+    return asked
+
+
+def test_only_the_templates_of_the_mixture_are_asked(both_validated, monkeypatch):
+    asked = note_asked(monkeypatch)
     mixture = {"templates": {"toy_mood": ["good day"]}}
     config = finetune_config(both_validated, mixture=mixture, validation=SCORE, training={"num_steps": 1})
     finetune(config)
-    assert asked == [("toy_mood", ["good day"]), ("toy_sums", ["plus"])]
+    assert [(name, template) for name, template, _ in asked] == [
+        ("toy_mood", "good day"),
+        ("toy_sums", "plus"),
+    ]
+
+
+@pytest.mark.parametrize(("loss", "length_norm"), [("cross_entropy", "sum"), ("t_few", "mean_token")])
+def test_choices_are_ranked_by_what_the_loss_trains(both_validated, monkeypatch, loss, length_norm):
+    asked = note_asked(monkeypatch)
+    config = finetune_config(both_validated, loss=loss, validation=SCORE, training={"num_steps": 1})
+    finetune(config)
+    # lengths of the config: sources of 64 tokens, targets of 16
+    expected = {"length_norm": length_norm, "max_source_len": 64, "max_new_tokens": 16}
+    assert [options for *_, options in asked] == [expected, expected]
+
+
+def test_sources_are_cut_where_the_model_has_no_more_positions(both_validated, monkeypatch):
+    asked = note_asked(monkeypatch)
+    monkeypatch.setattr("t2t.training.validation.max_source_positions", lambda model: 24)
+    finetune(finetune_config(both_validated, validation=SCORE, training={"num_steps": 1}))
+    assert [options["max_source_len"] for *_, options in asked] == [24, 24]
+
+
+def test_rows_are_rendered_once_however_often_they_are_asked(both_validated, monkeypatch):
+    rendered = []
+
+    def note(questions, template):
+        rendered.append(template.name)
+        return examples(questions, template)
+
+    examples = Questions.examples
+    monkeypatch.setattr(Questions, "examples", note)
+    config = finetune_config(both_validated, validation=SCORE, training={"eval_every": 2})
+    finetune(config)
+    assert len(validations(config.run_dir)) == 4
+    assert rendered == ["happy or sad", "plus"]
 
 
 def test_rows_that_do_not_render_are_noticed_before_the_run_begins(both_validated, toy_data_root):
@@ -206,25 +270,47 @@ def test_a_task_of_the_hub_is_validated(finetune_values, tmp_path, monkeypatch):
     finetune(config)
     assert len(validations(config.run_dir)) == 4
     # rows of the validation split are read for the loss and for the score, not again in each validation
-    assert asked.count(("example/toy", "mood", "dev")) <= 3
+    assert asked.count(("example/toy", "mood", "dev")) == 2
 
 
 @pytest.mark.parametrize(
-    ("name", "problem", "mend"),
+    ("key", "message"),
     [
-        ("toy_sums", "has no validation rows", "name tasks of the mixture that have validation rows"),
-        ("toy_mod", "is no task of the mixture", 'did you mean "toy_mood"?'),
+        (
+            "toy_s*",
+            '"toy_s*" is to be validated, and has no validation rows\n'
+            "  where: validation.tasks\n"
+            "  have:  toy_mood\n"
+            "  mend:  name tasks of the mixture that have validation rows",
+        ),
+        (
+            "toy_mod",
+            '"toy_mod" names no task of the mixture\n'
+            "  where: validation.tasks\n"
+            '  mend:  did you mean "toy_mood"?',
+        ),
     ],
 )
-def test_a_task_that_cannot_be_validated_is_named(finetune_values, name, problem, mend):
+def test_a_task_that_cannot_be_validated_is_named(finetune_values, key, message):
     with pytest.raises(MixtureError) as caught:
-        finetune(finetune_config(finetune_values, validation={"tasks": [name]}))
-    assert str(caught.value) == (
-        f'"{name}" is to be validated, and {problem}\n'
-        "  where: validation.tasks\n"
-        "  have:  toy_mood\n"
-        f"  mend:  {mend}"
-    )
+        finetune(finetune_config(finetune_values, validation={"tasks": [key]}))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("keys", "names"),
+    [
+        (["mood"], ["toy_mood"]),  # its cluster
+        (["toy_*"], ["toy_mood"]),  # toy_sums has no validation rows, and is left out of a pattern
+        (["toy_mood", "mood"], ["toy_mood"]),
+    ],
+)
+def test_validated_tasks_are_named_as_those_of_the_mixture(toy_tasks_dir, toy_data_root, keys, names):
+    tasks = [
+        task_of(toy_tasks_dir, toy_data_root),
+        task_of(toy_tasks_dir, toy_data_root, "sums/toy_sums.yaml"),
+    ]
+    assert [task.name for task in choose_validated(tasks, keys)] == names
 
 
 def test_a_score_needs_a_task_with_validation_rows(finetune_values):
@@ -255,6 +341,12 @@ def test_only_the_tasks_named_are_validated(both_validated):
             "set metric to score",
         ),
         (
+            ["validation.num_templates=1"],  # the default, and yet someone asked for it
+            "num_templates is of a score, and metric is loss",
+            "validation",
+            "set metric to score",
+        ),
+        (
             ["validation.metric=score", "training.num_eval_batches=0"],
             "validation.metric is score, and nothing is validated",
             "",
@@ -274,10 +366,11 @@ def test_options_that_would_do_nothing_are_refused(
     assert (caught.value.where.field or "") == field
 
 
-def test_shares_of_tasks_are_those_of_the_draws_since_the_last_line(both_validated):
-    config = finetune_config(both_validated, training={"log_every": 3, "num_steps": 8})
+def test_shares_of_tasks_are_those_of_the_draws_since_the_last_validation(both_validated):
+    config = finetune_config(both_validated, training={"log_every": 1, "eval_every": 3, "num_steps": 8})
     finetune(config)
-    lines = [line for line in metrics_of(config.run_dir) if "loss" in line]
+    lines = validations(config.run_dir)
+    assert [line for line in metrics_of(config.run_dir) if "task_shares" in line] == lines
     loaded = load_model(config.run_dir / "model", device="cpu")
     mixture = build_mixture(choose_tasks(config.mixture), config.mixture, split="train", seed=0)
     batches = build_batches(mixture, loaded.tokenizer, config, seed=0)
@@ -290,7 +383,7 @@ def test_shares_of_tasks_are_those_of_the_draws_since_the_last_line(both_validat
 
 @pytest.mark.parametrize("killed_at", [1, 4])
 def test_shares_go_on_over_a_kill(both_validated, tmp_path, killed_at):
-    training = {"log_every": 4, "checkpoint_every": 1}
+    training = {"eval_every": 3, "checkpoint_every": 1}
     config = finetune_config(both_validated, training=training)
     with pytest.raises(Killed):
         finetune(config, progress=KillAt(killed_at))

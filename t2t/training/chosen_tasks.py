@@ -1,0 +1,143 @@
+"""The tasks that a run's `mixture:` names, and the mixture of their rows.
+
+Keys name tasks in one way wherever a run takes several:
+
+    sst2                  the task                 my_tasks/mood.yaml    the file
+    nli                   the cluster              text2sql_*            the shell's pattern of names
+"""
+
+import logging
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from t2t.config import MixtureConfig
+from t2t.data.mixture import Mixture
+from t2t.data.task import Task
+from t2t.errors import Location, MixtureError, did_you_mean, raise_faults
+from t2t.templates.library import choose_task_files, find_task_files, task_folders
+
+logger = logging.getLogger(__name__)
+
+_NUM_NAMED = 10  # tasks that a warning names
+
+
+def choose_tasks(mixture: MixtureConfig) -> list[Task]:
+    """The tasks of a mixture; a cluster or a pattern brings in none that is held out or has no training rows.
+
+    Raises: TaskNotFoundError; MixtureError if nothing is left, or if a key of the config names nothing.
+    """
+    files = choose_task_files(mixture.tasks, tasks_dirs=mixture.tasks_dirs, leave_out=mixture.held_out)
+    tasks: list[Task] = []
+    left_out: list[Task] = []
+    for path in files:
+        task = Task.load(path, data_root=mixture.data_root)
+        is_named = not {task.name, str(path)}.isdisjoint(mixture.tasks)
+        (tasks if is_named or _can_train(task) else left_out).append(task)
+    if left_out:
+        names = [task.name for task in left_out[:_NUM_NAMED]]
+        if len(left_out) > _NUM_NAMED:
+            names.append(f"and {len(left_out) - _NUM_NAMED} more")
+        logger.warning("left out %d tasks without training rows here: %s", len(left_out), ", ".join(names))
+    if not tasks:
+        raise MixtureError("no task of the mixture has training rows", where=Location(field="mixture.tasks"))
+    check_held_out_names(mixture.held_out, tasks, files=find_task_files(*task_folders(mixture.tasks_dirs)))
+    check_keys(mixture, tasks)
+    return tasks
+
+
+def _can_train(task: Task) -> bool:
+    """Whether the train split is here, or nothing is here and the Hub may have it."""
+    return "train" in (task.splits() or ("train",))
+
+
+def check_held_out_names(names: Sequence[str], tasks: Sequence[Task], *, files: Mapping[str, Path]) -> None:
+    """Raises: MixtureError for a name that is no task or cluster: a misspelt one would hold nothing out."""
+    known = {*files, *(path.parent.name for path in files.values())}
+    known.update(name for task in tasks for name in (task.name, task.cluster))
+    raise_faults(
+        [
+            MixtureError(
+                f'held_out names "{name}", which is neither a task nor a cluster',
+                mend=did_you_mean(name, known) or "see t2t tasks for the names",
+            )
+            for name in names
+            if name not in known
+        ]
+    )
+
+
+def check_keys(mixture: MixtureConfig, tasks: Sequence[Task]) -> None:
+    """Raises: MixtureError, or Faults, for keys of the mixture's options that name none of its tasks."""
+    match_tasks(mixture.weights, tasks, field="mixture.weights")
+    match_tasks(mixture.balanced, tasks, field="mixture.balanced")
+    known = {task.name for task in tasks}
+    raise_faults(
+        [
+            _no_task(name, known, field=field)
+            for field, names in [("mixture.rates", mixture.rates), ("mixture.templates", mixture.templates)]
+            for name in names
+            if name not in known
+        ]
+    )
+
+
+def match_tasks(keys: Iterable[str], tasks: Sequence[Task], *, field: str) -> dict[str, list[Task]]:
+    """The tasks that each key names, by name, file, cluster or pattern.
+
+    Args:
+        tasks: to choose from.
+        field: of the config, for the error.
+    Raises: MixtureError, or Faults, for a key that names none of them.
+    """
+    matched = {key: [task for task in tasks if _is_named(task, key)] for key in keys}
+    known = {name for task in tasks for name in (task.name, task.cluster)}
+    raise_faults([_no_task(key, known, field=field) for key, found in matched.items() if not found])
+    return matched
+
+
+def _is_named(task: Task, key: str) -> bool:
+    path = task.file.path
+    names = (task.name, task.cluster, *([] if path is None else [str(path), path.parent.name]))
+    return key in names or fnmatchcase(task.name, key)
+
+
+def _no_task(key: str, known: Iterable[str], *, field: str) -> MixtureError:
+    return MixtureError(
+        f'"{key}" names no task of the mixture',
+        where=Location(field=field),
+        mend=did_you_mean(key, known) or "add the task to mixture.tasks, or take the key out",
+    )
+
+
+def build_mixture(tasks: Sequence[Task], mixture: MixtureConfig, *, split: str, seed: int) -> Mixture:
+    """The mixture of a split of these tasks, which are all or some of those of the config."""
+    names = {task.name for task in tasks}
+    balanced = mixture.balanced if split == "train" else ()
+    return Mixture.build(
+        tasks,
+        split=split,
+        seed=seed,
+        cap=mixture.cap,
+        temperature=mixture.temperature,
+        weights=task_weights(mixture.weights, tasks),
+        rates={name: rate for name, rate in mixture.rates.items() if name in names} or None,
+        held_out=mixture.held_out,
+        templates={name: chosen for name, chosen in mixture.templates.items() if name in names},
+        balanced=[task.name for task in tasks if any(_is_named(task, key) for key in balanced)],
+        max_rows=mixture.max_rows,
+        shots_share=mixture.shots.share,
+        max_shots=mixture.shots.max,
+    )
+
+
+def task_weights(weights: Mapping[str, float], tasks: Iterable[Task]) -> dict[str, float]:
+    """The factor of each task: the product of those of all keys that name it.
+
+    weights {nli: 2, r*: 3}    of cluster nli: rte 6, cb 2    of another: rotten 3, sst2 1
+    """
+    return {
+        task.name: math.prod(factor for key, factor in weights.items() if _is_named(task, key))
+        for task in tasks
+    }
