@@ -40,7 +40,10 @@ def test_every_key_is_told_once(config):
     ("config", "lines"),
     [
         (FinetuneConfig, "  mixture.tasks: list: text; required\n      tasks, files, clusters, or patterns"),
-        (FinetuneConfig, "  schedule.warmup_steps: whole number at least 0; default 500\n      steps of "),
+        (
+            FinetuneConfig,
+            "  schedule.warmup_steps: whole number at least 0, or null; default null\n      steps of ",
+        ),
         (FinetuneConfig, "  mixture.rates: number by name; default {}\n"),
         (FinetuneConfig, "  optim.layer_lr_decay: number above 0 and at most 1; default 1.0\n"),
         (FinetuneConfig, "  optim.betas: list of 2: number at least 0 and at most 1; default [0.9, 0.999]\n"),

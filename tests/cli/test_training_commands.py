@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import typer
-from accelerate.state import AcceleratorState
 from typer.testing import CliRunner
 
 from t2t.cli.main import app
@@ -16,13 +15,6 @@ from t2t.training.loop import Outcome
 
 TEXTS = [f"The boat number {number} sails by the house on the sea." for number in range(40)]
 TRAINING = {"num_steps": 4, "batch_size": 2, "dtype": "float32", "device": "cpu", "log_every": 2}
-
-
-@pytest.fixture(autouse=True)
-def fresh_accelerate():
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture

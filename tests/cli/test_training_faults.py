@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 
 import pytest
-from accelerate.state import AcceleratorState
 
 from t2t.data.corpus import build_token_store
 from t2t.tokens import document_encoder, load_tokenizer, save_tokenizer, tokenizer_digest, train_tokenizer
@@ -13,13 +12,6 @@ from t2t.tokens import document_encoder, load_tokenizer, save_tokenizer, tokeniz
 TEXTS = [f"The boat number {number} sails by the house on the sea." for number in range(40)]
 TRAINING = {"num_steps": 2, "batch_size": 2, "dtype": "float32", "device": "cpu"}
 BUILD_AGAIN = "  mend:  build it again: t2t corpus build\n"
-
-
-@pytest.fixture(autouse=True)
-def fresh_accelerate():
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture

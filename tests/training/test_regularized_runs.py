@@ -88,17 +88,18 @@ def test_a_bart_trains_with_everything_and_loads_with_transformers_alone(
 
 
 def test_frozen_weights_do_not_move_and_have_no_moments(finetune_values):
-    training = {"num_steps": 2, "checkpoint_every": 2}
+    training = {"num_steps": 3, "checkpoint_every": 2}
     config = finetune_config(
         finetune_values, optim={"unfreeze_every": 2, "weight_decay": 0.1}, training=training
     )
     finetune(config)
+    checkpoint = config.run_dir / "checkpoints/step-00000002"
     before = weights_of(Path(finetune_values["model"]["init_from"]))
-    after = weights_of(config.run_dir / "model")
+    after = weights_of(checkpoint / "model")
     moved = {name for name, weight in after.items() if not torch.equal(weight, before[name])}
     assert moved
     assert {name for name in moved if "block.1." not in name and "final_layer_norm" not in name} == set()
-    moments = load_file(config.run_dir / "checkpoints/step-00000002/optimizer.safetensors")
+    moments = load_file(checkpoint / "optimizer.safetensors")
     assert {name.removeprefix("model.").rpartition("/")[0] for name in moments} == moved
 
 
