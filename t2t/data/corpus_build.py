@@ -118,7 +118,8 @@ def build_corpus(
                 num_near_duplicates=int(is_near.sum()),
             )
         aside.rename(folder)
-    shutil.rmtree(unfinished)
+    # the store is complete; another build may just be looking in, and sees that it comes too late
+    shutil.rmtree(unfinished, ignore_errors=True)
     return TokenStore.open(folder)
 
 
