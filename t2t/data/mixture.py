@@ -215,6 +215,7 @@ class _Source:
     def _shuffle(self, seed: int, group: int, number: int) -> np.ndarray:
         """The places of a group's rows in the order of a pass."""
         places = np.array(self._groups[group])
+        # The key of an only group names no group, as before there were any: runs under way keep their order.
         key = ("pass", self.task.name, number) if group == 0 else ("pass", self.task.name, group, number)
         return places[permutation(len(places), seed, *key)]
 
