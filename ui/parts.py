@@ -12,8 +12,14 @@ from .handlers import LengthNorm, Settings
 
 # One request at a time for the model; the others wait in line, and the page shows their place.
 MODEL_EVENT: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1, "api_visibility": "private"}
-# Renderings take milliseconds: they neither wait for the model nor blink.
-INSTANT_EVENT: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+# Renderings take milliseconds: they neither wait for the model nor blink. What is chosen or typed while one
+# is under way counts: by Gradio's default ("once") it is dropped, say a task chosen while the page loads.
+INSTANT_EVENT: dict[str, Any] = {
+    "queue": False,
+    "show_progress": "hidden",
+    "trigger_mode": "always_last",
+    "api_visibility": "private",
+}
 
 
 def settings_components() -> list[gr.components.Component]:

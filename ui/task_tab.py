@@ -173,7 +173,7 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
     another.click(on_another, place, opened, **INSTANT_EVENT)
     edits = [shots.input, seed.change, *(box.input for box in boxes)]
     shown = [*place, source, *boxes]
-    gr.on(edits, on_edit, shown, [source, result], trigger_mode="always_last", **INSTANT_EVENT)
+    gr.on(edits, on_edit, shown, [source, result], **INSTANT_EVENT)
     question = [*place, *settings, *boxes]
     gr.on([answer.click, *(box.submit for box in boxes)], on_answer, question, result, **MODEL_EVENT)
     compare.click(on_compare, question, result, **MODEL_EVENT)

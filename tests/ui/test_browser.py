@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -261,6 +262,20 @@ def test_a_sample_row_is_rendered_and_answered_zero_shot(task_page):
     expect(bars).to_have_count(2)
     expect(bars.filter(has=task_page.locator(".t2t-label"))).to_contain_text("nice")
     expect(task_page.locator("#task-result .t2t-text")).to_contain_text(re.compile("right|wrong"))
+
+
+def test_a_task_chosen_while_the_page_still_loads_is_opened(ui, open_page, monkeypatch):
+    read_task = ui.handlers.read_task
+
+    def read_slowly(name, folders):
+        if name != "weather":  # the task that every page opens with
+            time.sleep(3)
+        return read_task(name, folders)
+
+    monkeypatch.setattr(ui.handlers, "read_task", read_slowly)
+    page = open_page()
+    open_task(page, "weather")
+    expect(source_of(page)).to_have_value("The sun shines. Is that nice or nasty?")
 
 
 def test_demonstrations_stand_before_the_query_and_never_hold_it(task_page):
