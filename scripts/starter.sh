@@ -1,36 +1,97 @@
 #!/usr/bin/env bash
-# Rebuilds the starter model from text and task data: tokenizer, token stores, pretraining, fine-tuning, t2t/starter.
+# Rebuilds the starter model from text and task data, to the figures in its card.
 #   CORPUS=folder of *.jsonl.xz files with a "text" field, among them validation.jsonl.xz
 #   T2T_DATA=folder of task data, <task>/train.jsonl.gz and so on
-# A step whose result is in runs/ is left out, and a run that was interrupted goes on: call it again at any time.
+#   NATURAL_INSTRUCTIONS=folder of Super-NaturalInstructions, as t2t import natural-instructions reads it
+# A step whose result is in runs/starter/ is left out, and a run that was interrupted goes on: call it again at
+# any time. About five hours on two CPU cores.
+#
+# SMOKE=1 goes through the same steps with a tiny model in about two minutes: it works in RUN (a folder of your
+# own), writes the model and the card there, and leaves t2t/starter/ alone.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${CORPUS:?set CORPUS to the folder of corpus files}" "${T2T_DATA:?set T2T_DATA to the folder of task data}"
+: "${NATURAL_INSTRUCTIONS:?set NATURAL_INSTRUCTIONS to the folder of Super-NaturalInstructions}"
 export T2T_DATA
+run=runs/starter
+starter=t2t/starter
+preset=starter
+vocab_size=8192
+num_texts=40000
+limit=1000                 # rows of a task that are scored
+smoke=()
+if [[ -n "${SMOKE:-}" ]]; then
+    run="${RUN:?set RUN to a new folder for the smoke run}"
+    starter="$run/starter"
+    preset=tiny
+    vocab_size=512
+    num_texts=200
+    limit=1
+    smoke=(training.num_steps=2 training.batch_size=2 training.compile=false)
+    smoke+=(training.eval_every=2 training.num_eval_batches=1)
+fi
+sni="mixture.tasks_dirs=[$run/natural_instructions]"
 bash scripts/install.sh
 t2t=.venv/bin/t2t
+python=.venv/bin/python
+
+# A run, begun or gone on with: train pretrain|finetune FOLDER CONFIG OVERRIDES
+train() {
+    local command="$1" folder="$2" config="$3"
+    shift 3
+    [[ -d "$folder/model" ]] || $t2t "$command" "$config" "run_dir=$folder" "$@" "${smoke[@]}" \
+        $([[ -d "$folder/checkpoints" ]] && echo --resume)
+}
+
+# Scores go on where they were interrupted: a group that the file has is left out.
+score() {
+    $python scripts/starter_scores.py "$1" "$run/natural_instructions" "$2" --limit "$limit" "${@:3}"
+}
 
 train_files=()
 for file in "$CORPUS"/*.jsonl.xz; do
     [[ "$(basename "$file")" == validation.jsonl.xz ]] || train_files+=("$file")
 done
 
-[[ -d runs/starter/tokenizer ]] ||
-    $t2t tokenizer train "${train_files[@]}" --out runs/starter/tokenizer --vocab-size 8192 --max-chars 50000000
-[[ -d runs/starter/corpus-train ]] ||
-    $t2t corpus build "${train_files[@]}" --tokenizer runs/starter/tokenizer --out runs/starter/corpus-train
-[[ -d runs/starter/corpus-validation ]] ||
-    $t2t corpus build "$CORPUS/validation.jsonl.xz" --tokenizer runs/starter/tokenizer \
-        --out runs/starter/corpus-validation
+[[ -d "$run/natural_instructions" ]] ||
+    $t2t import natural-instructions "$NATURAL_INSTRUCTIONS" --out "$run/natural_instructions"
+[[ -d "$run/texts" ]] ||
+    $python scripts/starter_texts.py scripts/starter.yaml "$run/texts" "$sni" --num-texts "$num_texts"
+[[ -d "$run/tokenizer" ]] ||
+    $t2t tokenizer train "${train_files[@]}" "$run"/texts/*.jsonl --out "$run/tokenizer" \
+        --vocab-size "$vocab_size" --max-chars 50000000
+[[ -d "$run/corpus" ]] ||
+    $t2t corpus build "${train_files[@]}" --tokenizer "$run/tokenizer" --out "$run/corpus"
+[[ -d "$run/corpus-validation" ]] ||
+    $t2t corpus build "$CORPUS/validation.jsonl.xz" --tokenizer "$run/tokenizer" --out "$run/corpus-validation"
 
-for stage in pretrain finetune finetune_2; do
-    run="runs/starter-${stage/_/-}"
-    [[ -d "$run/model" ]] || $t2t "${stage%_2}" "scripts/starter_$stage.yaml" $([[ -d "$run/checkpoints" ]] && echo --resume)
-done
+# The starter: first a corpus and all tasks at a constant rate; then a rate that falls to zero, less of the corpus, and more
+# of what people try first.
+train finetune "$run/constant" scripts/starter.yaml "model.preset=$preset" "model.tokenizer=$run/tokenizer" \
+    "$sni" "denoising.data=$run/corpus"
+train finetune "$run/falling" scripts/starter.yaml model.preset=null model.tokenizer=null \
+    "model.init_from=$run/constant/model" "$sni" "denoising.data=$run/corpus" denoising.share=0.15 \
+    optim.lr=0.01 schedule.name=linear schedule.warmup_steps=100 training.num_steps=3300 \
+    mixture.weights.natural_instructions=0.8 mixture.weights.sst2=6 mixture.weights.ag_news=5 \
+    mixture.weights.trec=4 mixture.weights.mrpc=4 mixture.weights.squad_v1=3
 
-.venv/bin/python - <<'PYTHON'
+[[ -d "$run/model" ]] || $python - "$run" <<'PYTHON'
+import sys
+
 import t2t
 
-t2t.load("runs/starter-finetune-2/model").save("runs/starter/model", dtype="bfloat16")
+run = sys.argv[1]
+t2t.load(f"{run}/falling/model").save(f"{run}/model", dtype="bfloat16")
 PYTHON
-cp runs/starter/model/* runs/starter-finetune-2/model/training.json t2t/starter/
+mkdir -p "$starter"
+cp "$run"/model/* "$run/falling/model/training.json" "$starter/"
+score "$starter" "$run/scores.json"
+
+# For comparison, as others measure it: text alone, then Super-NaturalInstructions alone.
+train pretrain "$run/pretrain" scripts/starter_pretrain.yaml "model.preset=$preset" \
+    "model.tokenizer=$run/tokenizer" "data.train=$run/corpus" "data.validation=$run/corpus-validation"
+train finetune "$run/sni" scripts/starter_sni.yaml "model.init_from=$run/pretrain/model" "$sni"
+score "$run/sni/model" "$run/scores-sni.json" --groups natural_instructions
+
+[[ -f "$starter/MODEL_CARD.md" ]] || cp t2t/starter/MODEL_CARD.md "$starter/"
+$python scripts/starter_card.py "$starter/MODEL_CARD.md" "$run"

@@ -1,0 +1,104 @@
+"""scripts/starter.sh, from data to card, on data of a few rows: the sample rows of the shipped tasks.
+
+It takes a minute, and runs with the fast tests all the same: nothing else goes through the whole script.
+"""
+
+import gzip
+import json
+import lzma
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from transformers import AutoModelForSeq2SeqLM
+
+import t2t
+from t2t.config import FinetuneConfig, load_config
+
+ROOT = Path(__file__).parent.parent
+CONFIG = load_config(FinetuneConfig, ROOT / "scripts" / "starter.yaml")[0]
+
+
+@pytest.fixture
+def data(tmp_path) -> dict[str, str]:
+    """The folders that the script is told of."""
+    write_tasks(tmp_path / "tasks")
+    write_instructions(tmp_path / "instructions")
+    write_corpus(tmp_path / "corpus")
+    return {
+        "T2T_DATA": str(tmp_path / "tasks"),
+        "NATURAL_INSTRUCTIONS": str(tmp_path / "instructions"),
+        "CORPUS": str(tmp_path / "corpus"),
+    }
+
+
+def write_tasks(folder: Path) -> None:
+    """The sample rows of every shipped task, as each of its splits."""
+    rows: dict[str, list[dict]] = {}
+    for path in t2t.find_task_files().values():
+        file = t2t.Task.load(path).file
+        found = rows.setdefault(file.dataset.local, [{} for _ in range(3)])
+        for place, row in enumerate(found):
+            row.update(file.examples[place % len(file.examples)])
+    for name, found in rows.items():
+        (folder / name).mkdir(parents=True)
+        for split in ("train", "validation", "test"):
+            write_rows(folder / name / f"{split}.jsonl.gz", found)
+
+
+def write_instructions(folder: Path) -> None:
+    """A toy of each training task that the run holds out by name, one more, and two test tasks."""
+    folder.mkdir()
+    held_out = [name for name in CONFIG.mixture.held_out if name.startswith("task")]
+    write_rows(folder / "train.jsonl.gz", [toy(name, "Counting") for name in ("task1_toy_count", *held_out)])
+    write_rows(
+        folder / "test.jsonl.gz",
+        [toy("task2_toy_title", "Title Generation"), toy("task3_toy_cause", "Cause Effect Classification")],
+    )
+
+
+def toy(name: str, category: str) -> dict:
+    return {
+        "task": name,
+        "id": f"{name}-1",
+        "category": category,
+        "definition": "Count the apples.",
+        "positive_examples": [{"input": "an apple", "output": "1"}, {"input": "two apples", "output": "2"}],
+        "input": "three apples",
+        "outputs": ["3"],
+    }
+
+
+def write_corpus(folder: Path) -> None:
+    folder.mkdir()
+    text = "The ferry leaves at nine. Whoever is late has to wait for the next one, an hour later. " * 40
+    for name in ("boats", "validation"):
+        with lzma.open(folder / f"{name}.jsonl.xz", "wt", encoding="utf-8") as file:
+            file.writelines(json.dumps({"text": f"{number}. {text}"}) + "\n" for number in range(20))
+
+
+def write_rows(path: Path, rows: list[dict]) -> None:
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def test_the_whole_script_makes_a_model_with_a_card(data, tmp_path):
+    shipped = {path: path.read_bytes() for path in (ROOT / "t2t" / "starter").iterdir()}
+    run = tmp_path / "run"
+    done = subprocess.run(
+        ["bash", "scripts/starter.sh"],
+        cwd=ROOT,
+        env={**os.environ, **data, "SMOKE": "1", "RUN": str(run), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    AutoModelForSeq2SeqLM.from_pretrained(run / "starter")
+    record = json.loads((run / "starter" / "training.json").read_text())
+    assert {"nli", "coreference_wsd", "sentence_completion"} <= set(record["held_out"])
+    card = (run / "starter" / "MODEL_CARD.md").read_text()
+    assert "| falling | 2 | 4 |" in card
+    assert "| winogrande | accuracy |" in card
+    assert "| cause effect classification |" in card
+    assert {path: path.read_bytes() for path in (ROOT / "t2t" / "starter").iterdir()} == shipped
