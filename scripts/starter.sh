@@ -6,22 +6,35 @@
 # A step whose result is in runs/starter/ is left out, and a run that was interrupted goes on: call it again at
 # any time. About five hours on two CPU cores.
 #
-# SMOKE=1 goes through the same steps with a tiny model in about two minutes: it works in RUN (a folder of your
-# own), writes the model and the card there, and leaves t2t/starter/ alone.
+# SMOKE=folder goes through the same steps with a tiny model in about a minute: it works in that folder, which is
+# a new one or that of an earlier smoke run, writes model and card there, and leaves t2t/starter/ alone.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${CORPUS:?set CORPUS to the folder of corpus files}" "${T2T_DATA:?set T2T_DATA to the folder of task data}"
 : "${NATURAL_INSTRUCTIONS:?set NATURAL_INSTRUCTIONS to the folder of Super-NaturalInstructions}"
+CORPUS="$(cd "$CORPUS" && pwd)"
+T2T_DATA="$(cd "$T2T_DATA" && pwd)"
+NATURAL_INSTRUCTIONS="$(cd "$NATURAL_INSTRUCTIONS" && pwd)"
 export T2T_DATA
+if [[ -n "${SMOKE:-}" ]]; then
+    if [[ -e "$SMOKE" && ! -e "$SMOKE/.smoke" ]]; then
+        echo "$SMOKE exists, and is no smoke run: name a new folder" >&2
+        exit 1
+    fi
+    mkdir -p "$SMOKE"
+    touch "$SMOKE/.smoke"
+    SMOKE="$(cd "$SMOKE" && pwd)"
+fi
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
 run=runs/starter
 starter=t2t/starter
 preset=starter
 vocab_size=8192
 num_texts=40000
-limit=1000                 # rows of a task that are scored
+limit=500                  # rows of a task that are scored
 smoke=()
 if [[ -n "${SMOKE:-}" ]]; then
-    run="${RUN:?set RUN to a new folder for the smoke run}"
+    run="$SMOKE"
     starter="$run/starter"
     preset=tiny
     vocab_size=512
@@ -39,11 +52,21 @@ python=.venv/bin/python
 train() {
     local command="$1" folder="$2" config="$3"
     shift 3
-    [[ -d "$folder/model" ]] || $t2t "$command" "$config" "run_dir=$folder" "$@" "${smoke[@]}" \
-        $([[ -d "$folder/checkpoints" ]] && echo --resume)
+    [[ -d "$folder/model" ]] || $t2t "$command" "$config" "run_dir=$folder" "$@" ${smoke[@]+"${smoke[@]}"} \
+        $([[ -f "$folder/run.json" ]] && echo --resume)
 }
 
-# Scores go on where they were interrupted: a group that the file has is left out.
+# A folder that a command makes with --out: never there by half, and left as it is once it is there.
+make_folder() {
+    local folder="$1"
+    shift
+    [[ -d "$folder" ]] && return
+    rm -rf "$folder.part"
+    "$@" --out "$folder.part"
+    mv "$folder.part" "$folder"
+}
+
+# score MODEL FILE OPTIONS
 score() {
     $python scripts/starter_scores.py "$1" "$run/natural_instructions" "$2" --limit "$limit" "${@:3}"
 }
@@ -53,13 +76,10 @@ for file in "$CORPUS"/*.jsonl.xz; do
     [[ "$(basename "$file")" == validation.jsonl.xz ]] || train_files+=("$file")
 done
 
-[[ -d "$run/natural_instructions" ]] ||
-    $t2t import natural-instructions "$NATURAL_INSTRUCTIONS" --out "$run/natural_instructions"
-[[ -d "$run/texts" ]] ||
-    $python scripts/starter_texts.py scripts/starter.yaml "$run/texts" "$sni" --num-texts "$num_texts"
-[[ -d "$run/tokenizer" ]] ||
-    $t2t tokenizer train "${train_files[@]}" "$run"/texts/*.jsonl --out "$run/tokenizer" \
-        --vocab-size "$vocab_size" --max-chars 50000000
+mkdir -p "$run"
+make_folder "$run/natural_instructions" $t2t import natural-instructions "$NATURAL_INSTRUCTIONS"
+make_folder "$run/texts" $python scripts/starter_texts.py scripts/starter.yaml "$sni" --num-texts "$num_texts"
+make_folder "$run/tokenizer" $t2t tokenizer train "${train_files[@]}" "$run"/texts/*.jsonl --vocab-size "$vocab_size"
 [[ -d "$run/corpus" ]] ||
     $t2t corpus build "${train_files[@]}" --tokenizer "$run/tokenizer" --out "$run/corpus"
 [[ -d "$run/corpus-validation" ]] ||
@@ -75,13 +95,12 @@ train finetune "$run/falling" scripts/starter.yaml model.preset=null model.token
     mixture.weights.natural_instructions=0.8 mixture.weights.sst2=6 mixture.weights.ag_news=5 \
     mixture.weights.trec=4 mixture.weights.mrpc=4 mixture.weights.squad_v1=3
 
-[[ -d "$run/model" ]] || $python - "$run" <<'PYTHON'
+$python - "$run/falling/model" "$run/model" <<'PYTHON'
 import sys
 
 import t2t
 
-run = sys.argv[1]
-t2t.load(f"{run}/falling/model").save(f"{run}/model", dtype="bfloat16")
+t2t.load(sys.argv[1]).save(sys.argv[2], dtype="bfloat16")
 PYTHON
 mkdir -p "$starter"
 cp "$run"/model/* "$run/falling/model/training.json" "$starter/"

@@ -7,7 +7,7 @@ The second argument is the folder that scripts/starter.sh works in. Only what st
 import argparse
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ RUNS = ("constant", "falling", "pretrain", "sni")
 Summary = dict[str, Any]  # an evaluation's TaskSummary
 
 # In per cent, as published.
-T0_3B = {  # zero-shot accuracy, mean over templates: Sanh et al. 2022, arXiv:2110.08207, appendix
+T0_3B = {  # zero-shot accuracy, mean over its own templates: Sanh et al. 2022, arXiv:2110.08207
     "rte": 64.6,
     "cb": 45.4,
     "anli": 33.4,
@@ -26,12 +26,21 @@ T0_3B = {  # zero-shot accuracy, mean over templates: Sanh et al. 2022, arXiv:21
     "wsc_superglue": 65.1,
     "wic": 50.7,
 }
-T5_SMALL = {  # fine-tuned on each task alone: Raffel et al. 2020, arXiv:1910.10683, table 14
+T5_SMALL = {  # fine-tuned on each task: Raffel et al. 2020, arXiv:1910.10683, table 14
     ("sst2", "accuracy"): 91.8,
     ("mrpc", "accuracy"): 86.6,
     ("qqp", "accuracy"): 88.0,
+    ("boolq", "accuracy"): 76.4,
     ("squad_v1", "exact_match"): 79.1,
     ("squad_v1", "squad_f1"): 87.2,
+}
+
+# Test categories of Super-NaturalInstructions with relatives among the starter's other training tasks.
+TOUCHED = {"answerability classification", "data to text", "grammar error correction", "title generation"}
+COUNTS = {
+    "num_instances": "instances",
+    "num_shortened": "sources that lost demonstrations",
+    "num_truncated": "sources that lost their end",
 }
 
 
@@ -78,32 +87,29 @@ def with_section(card: str, name: str, lines: Iterable[str]) -> str:
 
 def training_table(runs: Sequence[Path]) -> list[str]:
     """What each run made and took, from its `run.json` and `metrics.jsonl`."""
-    rows = []
-    for run in runs:
-        config = read_json(run / "run.json")["config"]
-        lines = [
-            json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        ]
-        steps = [line for line in lines if "seconds" in line]
-        losses = [
-            f"{line['validation_loss']:.2f} at {line['step']:,}"
-            for line in lines
-            if "validation_loss" in line
-        ]
-        num_examples = steps[-1]["step"] * config["training"]["batch_size"]
-        rows.append(
-            [
-                run.name,
-                f"{steps[-1]['step']:,}",
-                f"{num_examples:,}",
-                f"{num_tokens(steps) / 1e6:.1f} M",
-                f"{steps[-1]['seconds'] / 60:.0f}",
-                ", ".join(losses),
-            ]
-        )
     return table(
-        ["run", "steps", "examples", "tokens", "minutes", "validation loss, nats per target token"], rows
+        ["run", "steps", "examples", "tokens", "minutes", "validation loss", "of"],
+        [training_cells(run) for run in runs],
     )
+
+
+def training_cells(run: Path) -> list[str]:
+    facts = read_json(run / "run.json")
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    steps = [line for line in lines if "seconds" in line]
+    last = steps[-1]
+    losses = [
+        f"{line['validation_loss']:.2f} at {line['step']:,}" for line in lines if "validation_loss" in line
+    ]
+    return [
+        run.name,
+        f"{last['step']:,}",
+        f"{last['step'] * facts['config']['training']['batch_size']:,}",
+        f"{num_tokens(steps) / 1e6:.1f} M",
+        f"{last['seconds'] / 60:.0f}",
+        ", ".join(losses) or "-",
+        "denoising" if facts["kind"] == "PretrainConfig" else "tasks",
+    ]
 
 
 def data_table(names: Iterable[str]) -> list[str]:
@@ -133,12 +139,17 @@ def num_tokens(steps: Sequence[dict[str, Any]]) -> float:
     )
 
 
-def score_table(summaries: Sequence[Summary], *, head: Sequence[str] = (), extra: Any = None) -> list[str]:
+def score_table(
+    summaries: Sequence[Summary],
+    *,
+    head: Sequence[str] = (),
+    extra: Callable[[Summary], Sequence[str]] = lambda _: (),
+) -> list[str]:
     """One row for each task and metric; `extra` makes further cells, under `head`, of a summary."""
     columns = ["task", "metric", "mean", "median", "worst", "best", "majority", "chance", "rows x templates"]
     return table(
         [*columns, *head],
-        [[*score_cells(summary), *(extra(summary) if extra else ())] for summary in summaries],
+        [[*score_cells(summary), *extra(summary)] for summary in summaries],
     )
 
 
@@ -147,7 +158,9 @@ def score_cells(summary: Summary) -> list[str]:
     return [
         *(summary["task"], summary["metric"], f"{summary['mean']:.1f} ± {summary['stderr']:.1f}"),
         *(f"{summary[key]:.1f}" for key in ("median", "worst", "best", "majority")),
-        *(chance, f"{summary['num_examples']} {summary['split']} x {summary['num_templates']}"),
+        chance,
+        f"{summary['num_examples']} {summary['split']} x {summary['num_templates']}"
+        + (f", {summary['num_truncated']} sources cut" if summary["num_truncated"] else ""),
     ]
 
 
@@ -172,7 +185,10 @@ def published(score: float | None) -> str:
 
 
 def instruction_table(models: dict[str, dict[str, dict[str, float]]]) -> list[str]:
-    """ROUGE-L and exact match over all instances, then ROUGE-L by category; a column a model and template."""
+    """ROUGE-L and exact match over all instances, then ROUGE-L by category; a column a model and template.
+
+    A star marks the categories of `TOUCHED`.
+    """
     columns = [
         (f"{name}, {template}", figures)
         for name, scores in models.items()
@@ -189,13 +205,15 @@ def instruction_table(models: dict[str, dict[str, dict[str, float]]]) -> list[st
         [
             [title, *(f"{figures[key]:.1f}" for _, figures in columns)]
             for title, key in zip(titles, keys, strict=True)
-        ],
+        ]
+        + [[title, *(f"{figures[key]:,}" for _, figures in columns)] for key, title in COUNTS.items()],
     )
 
 
 def title_of(key: str) -> str:
-    """rougeL_for_title_generation_default_track -> title generation"""
-    return key.removeprefix("rougeL_for_").removesuffix("_default_track").replace("_", " ")
+    """rougeL_for_word_analogy_default_track -> word analogy"""
+    title = key.removeprefix("rougeL_for_").removesuffix("_default_track").replace("_", " ")
+    return f"{title} *" if title in TOUCHED else title
 
 
 def prompt_table(answers: Sequence[dict[str, Any]]) -> list[str]:

@@ -2,32 +2,31 @@
 
 MODEL is a folder, TASKS a folder that `t2t import natural-instructions` made. OUT.json gets, by group, the
 summaries of `t2t.evaluate`, the official scores of Super-NaturalInstructions, and the answers to ten prompts.
-A group that it has already is left out.
+Groups that it has already of these weights and this limit are left out.
 """
 
 import argparse
+import hashlib
 import json
+import os
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import t2t
-from t2t.evaluation import Answer, official_scores, read_instances
-from t2t.templates.library import find_task_files
 
 GROUPS = {
     "held_out": ["rte", "cb", "anli", "copa", "winogrande", "wsc_superglue", "wic", "dpr"],
-    "unseen": ["movie_reviews_mr", "yelp_review", "tweeteval_sentiment", "dbpedia14", "social_iqa"],
+    "unseen": ["yelp_review", "tweeteval_sentiment", "dbpedia14", "social_iqa", "wnut17"],
     "trained": [
         *["sst2", "ag_news", "trec", "mrpc", "squad_v1", "qqp", "imdb", "sst5", "subj", "snips", "atis"],
         *["tweeteval_emotion", "tweeteval_offensive", "boolq", "multirc", "commonsense_qa", "arc_easy"],
         *["openbookqa", "creak", "semeval2010_task8", "babi", "commongen", "e2e_nlg", "mit_restaurant"],
     ],
 }
-INSTRUCTIONS = ("definition and examples", "definition")  # templates of Super-NaturalInstructions
-MAX_ANSWER = 128  # tokens, as in the official evaluation
+TEMPLATES = ("definition and examples", "definition")  # templates of Super-NaturalInstructions
+MAX_NEW_TOKENS = 128  # tokens, as in the official evaluation
 PROMPTS: list[tuple[str, list[str]]] = [
     ("Review: A warm, funny film with a superb cast.\nSentiment:", ["negative", "positive"]),
     ("Review: Not a single joke works.\nSentiment:", ["negative", "positive"]),
@@ -49,11 +48,13 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("tasks", type=Path, help="Super-NaturalInstructions as tasks of t2t")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--groups", nargs="*", default=[*GROUPS, "natural_instructions", "prompts"])
-    parser.add_argument("--limit", type=int, default=1000, help="rows of a task, sampled at random")
+    groups = [*GROUPS, "natural_instructions", "prompts"]
+    parser.add_argument("--groups", nargs="+", default=groups, choices=groups)
+    parser.add_argument("--limit", type=int, default=500, help="rows of a task, sampled at random")
     args = parser.parse_args()
     model = t2t.load(args.model)
-    scores: dict[str, Any] = json.loads(args.out.read_text()) if args.out.exists() else {}
+    asked = {"weights": digest(args.model / "model.safetensors"), "limit": args.limit}
+    scores = read_scores(args.out, asked)
     for group in [group for group in args.groups if group not in scores]:
         start = time.perf_counter()
         if group == "natural_instructions":
@@ -61,43 +62,58 @@ def main() -> None:
         elif group == "prompts":
             scores[group] = answer_prompts(model)
         else:
-            evaluation = t2t.evaluate(model, GROUPS[group], limit=args.limit, allow_seen=True)
+            names, is_trained = GROUPS[group], group == "trained"
+            evaluation = t2t.evaluate(model, names, limit=args.limit, allow_seen=is_trained)
             scores[group] = [asdict(summary) for summary in evaluation.summary]
-        args.out.write_text(json.dumps(scores, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_scores(args.out, scores)
         print(f"{group}: {time.perf_counter() - start:.0f} s", flush=True)
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_scores(path: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """What the file has of the same weights and limit."""
+    scores = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return scores if asked.items() <= scores.items() else asked
+
+
+def write_scores(path: Path, scores: dict[str, Any]) -> None:
+    aside = path.with_suffix(".part")
+    aside.write_text(json.dumps(scores, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(aside, path)
 
 
 def score_instructions(model: t2t.Text2Text, folder: Path, *, limit: int) -> dict[str, dict[str, float]]:
     """The official scores of the test tasks, 100 instances of each at most, by template."""
-    tasks = [t2t.Task.load(path) for path in find_task_files(folder).values()]
+    tasks = [t2t.Task.load(path) for path in t2t.find_task_files(folder).values()]
     tasks = [task for task in tasks if "test" in task.splits()]
+    instances = t2t.read_instances(tasks)
     scores = {}
-    for template in INSTRUCTIONS:
-        answers: list[Answer] = []
-        t2t.evaluate(
+    for template in TEMPLATES:
+        texts: dict[tuple[str, str], str] = {}
+        evaluation = t2t.evaluate(
             model,
             tasks,
             templates=[template],
             split="test",
             limit=limit,
-            max_new_tokens=MAX_ANSWER,
-            allow_seen=True,
-            on_answer=lambda answer, _, answers=answers: answers.append(answer),
+            max_new_tokens=MAX_NEW_TOKENS,
+            on_answer=lambda answer, _, texts=texts: texts.update(
+                {(answer.task, answer.example_id): answer.answer}
+            ),
         )
-        scores[template] = official(tasks, answers)
+        asked = [instance for instance in instances if instance.key in texts]
+        summaries = [summary for summary in evaluation.summary if summary.metric == "rouge_l"]
+        scores[template] = {
+            **t2t.official_scores(asked, texts).scores,
+            "num_instances": len(asked),
+            "num_shortened": sum(summary.num_shortened for summary in summaries),
+            "num_truncated": sum(summary.num_truncated for summary in summaries),
+        }
     return scores
-
-
-def official(tasks: Sequence[t2t.Task], answers: Sequence[Answer]) -> dict[str, float]:
-    """The official figures over the instances that were asked; how many these were, how many were cut."""
-    texts = {(answer.task, answer.example_id): answer.answer for answer in answers}
-    instances = [instance for instance in read_instances(tasks) if instance.key in texts]
-    return {
-        **official_scores(instances, texts).scores,
-        "num_instances": len(instances),
-        "num_shortened": sum(answer.num_dropped_demonstrations > 0 for answer in answers),
-        "num_truncated": sum(answer.truncated for answer in answers),
-    }
 
 
 def answer_prompts(model: t2t.Text2Text) -> list[dict[str, Any]]:

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from t2t.data.mixture import Mixture
     from t2t.data.task import Task
     from t2t.errors import T2TError
-    from t2t.evaluation import Evaluation, evaluate
+    from t2t.evaluation import Evaluation, evaluate, official_scores, read_instances
     from t2t.inference import Prediction, Text2Text
     from t2t.inference.task_prompts import task_prompts
     from t2t.model.adapters import AnyAdapter
     from t2t.templates.library import find_task_files, task_folders
     from t2t.templates.task_file import TaskFile
     from t2t.templates.template import RenderedExample, Template
+    from t2t.training.chosen_tasks import run_mixture
     from t2t.training.pretrain import denoising_batches
 
 __version__ = "0.1.0"
@@ -45,6 +46,9 @@ __all__ = [
     "evaluate",
     "find_task_files",
     "load",
+    "official_scores",
+    "read_instances",
+    "run_mixture",
     "task_folders",
     "task_prompts",
 ]
@@ -63,6 +67,9 @@ _HOMES = {
     "denoising_batches": "t2t.training.pretrain",
     "evaluate": "t2t.evaluation",
     "find_task_files": "t2t.templates.library",
+    "official_scores": "t2t.evaluation",
+    "read_instances": "t2t.evaluation",
+    "run_mixture": "t2t.training.chosen_tasks",
     "task_folders": "t2t.templates.library",
     "task_prompts": "t2t.inference.task_prompts",
 }

@@ -19,6 +19,9 @@ PUBLIC = [
     "evaluate",
     "find_task_files",
     "load",
+    "official_scores",
+    "read_instances",
+    "run_mixture",
     "task_folders",
     "task_prompts",
 ]

@@ -89,7 +89,7 @@ def test_the_whole_script_makes_a_model_with_a_card(data, tmp_path):
     done = subprocess.run(
         ["bash", "scripts/starter.sh"],
         cwd=ROOT,
-        env={**os.environ, **data, "SMOKE": "1", "RUN": str(run), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, **data, "SMOKE": str(run), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
     )

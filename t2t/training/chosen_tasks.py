@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from t2t.config import MixtureConfig
+from t2t.config import FinetuneConfig, MixtureConfig, load_config
 from t2t.data.mixture import Mixture
 from t2t.data.task import Task
 from t2t.errors import Location, MixtureError, did_you_mean, raise_faults
@@ -21,6 +21,21 @@ from t2t.templates.library import choose_task_files, find_task_files, task_folde
 logger = logging.getLogger(__name__)
 
 _NUM_NAMED = 10  # tasks that a warning names
+
+
+def run_mixture(path: str | Path, overrides: Sequence[str] = ()) -> Mixture:
+    """What a fine-tuning run trains on, draw for draw, to look at or to count.
+
+    >>> run_mixture("run.yaml", ["mixture.cap=1000"]).draw(0).source  # doctest: +SKIP
+    'Is this review positive or negative? ...'
+
+    Args:
+        path: the run's YAML.
+        overrides: as `t2t finetune` takes them.
+    Raises: ConfigError, or Faults; what choosing the tasks and reading their rows raise.
+    """
+    config, _ = load_config(FinetuneConfig, path, overrides)
+    return build_mixture(choose_tasks(config.mixture), config.mixture, split="train", seed=config.seed)
 
 
 def choose_tasks(mixture: MixtureConfig) -> list[Task]:
