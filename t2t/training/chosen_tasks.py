@@ -24,10 +24,7 @@ _NUM_NAMED = 10  # tasks that a warning names
 
 
 def run_mixture(path: str | Path, overrides: Sequence[str] = ()) -> Mixture:
-    """What a fine-tuning run trains on, draw for draw, to look at or to count.
-
-    >>> run_mixture("run.yaml", ["mixture.cap=1000"]).draw(0).source  # doctest: +SKIP
-    'Is this review positive or negative? ...'
+    """What a fine-tuning run trains on, draw for draw, to look at: `run_mixture("run.yaml").draw(0)`.
 
     Args:
         path: the run's YAML.

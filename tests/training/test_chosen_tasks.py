@@ -1,7 +1,9 @@
+import json
+
 import pytest
 
 from t2t.errors import Faults, MixtureError
-from t2t.training.chosen_tasks import build_mixture, choose_tasks, match_tasks, task_weights
+from t2t.training.chosen_tasks import build_mixture, choose_tasks, match_tasks, run_mixture, task_weights
 
 from .conftest import finetune_config
 
@@ -65,3 +67,11 @@ def test_validation_is_not_balanced(mixture_of, toy_data_root):
     held = build_mixture(choose_tasks(mixture)[:1], mixture, split="validation", seed=0)
     # 4 happy rows and a sad one: each once in a pass of 5
     assert len({held.draw(index).example_id for index in range(5)}) == 5
+
+
+def test_the_mixture_of_a_run_is_what_it_trains_on(finetune_values, tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text(json.dumps(finetune_values))
+    mixture = run_mixture(path, [f"mixture.tasks=[{finetune_values['mixture']['tasks'][1]}]"])
+    assert mixture.rates == {"toy_sums": 1.0}
+    assert mixture.draw(0).task == "toy_sums"
