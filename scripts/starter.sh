@@ -31,6 +31,7 @@ starter=t2t/starter
 preset=starter
 vocab_size=8192
 num_texts=40000
+num_recall=50000
 limit=500                  # rows of a task that are scored
 smoke=()
 if [[ -n "${SMOKE:-}" ]]; then
@@ -39,11 +40,12 @@ if [[ -n "${SMOKE:-}" ]]; then
     preset=tiny
     vocab_size=512
     num_texts=200
+    num_recall=20
     limit=1
     smoke=(training.num_steps=2 training.batch_size=2 training.compile=false)
     smoke+=(training.eval_every=2 training.num_eval_batches=1)
 fi
-sni="mixture.tasks_dirs=[$run/natural_instructions]"
+tasks_dirs="mixture.tasks_dirs=[$run/natural_instructions,$run/recall]"
 bash scripts/install.sh
 t2t=.venv/bin/t2t
 python=.venv/bin/python
@@ -78,24 +80,18 @@ done
 
 mkdir -p "$run"
 make_folder "$run/natural_instructions" $t2t import natural-instructions "$NATURAL_INSTRUCTIONS"
-make_folder "$run/texts" $python scripts/starter_texts.py scripts/starter.yaml "$sni" --num-texts "$num_texts"
+make_folder "$run/recall" $python scripts/starter_recall.py "$CORPUS/validation.jsonl.xz" --num-rows "$num_recall"
+make_folder "$run/texts" $python scripts/starter_texts.py scripts/starter.yaml "$tasks_dirs" --num-texts "$num_texts"
 make_folder "$run/tokenizer" $t2t tokenizer train "${train_files[@]}" "$run"/texts/*.jsonl --vocab-size "$vocab_size"
 [[ -d "$run/corpus" ]] ||
     $t2t corpus build "${train_files[@]}" --tokenizer "$run/tokenizer" --out "$run/corpus"
 [[ -d "$run/corpus-validation" ]] ||
     $t2t corpus build "$CORPUS/validation.jsonl.xz" --tokenizer "$run/tokenizer" --out "$run/corpus-validation"
 
-# The starter: first a corpus and all tasks at a constant rate; then a rate that falls to zero, less of the corpus, and more
-# of what people try first.
-train finetune "$run/constant" scripts/starter.yaml "model.preset=$preset" "model.tokenizer=$run/tokenizer" \
-    "$sni" "denoising.data=$run/corpus"
-train finetune "$run/falling" scripts/starter.yaml model.preset=null model.tokenizer=null \
-    "model.init_from=$run/constant/model" "$sni" "denoising.data=$run/corpus" denoising.share=0.15 \
-    optim.lr=0.01 schedule.name=linear schedule.warmup_steps=100 training.num_steps=3300 \
-    mixture.weights.natural_instructions=0.8 mixture.weights.sst2=6 mixture.weights.ag_news=5 \
-    mixture.weights.trec=4 mixture.weights.mrpc=4 mixture.weights.squad_v1=3
+train finetune "$run/train" scripts/starter.yaml "model.preset=$preset" "model.tokenizer=$run/tokenizer" \
+    "$tasks_dirs" "denoising.data=$run/corpus"
 
-$python - "$run/falling/model" "$run/model" <<'PYTHON'
+$python - "$run/train/model" "$run/model" <<'PYTHON'
 import sys
 
 import t2t
@@ -103,7 +99,7 @@ import t2t
 t2t.load(sys.argv[1]).save(sys.argv[2], dtype="bfloat16")
 PYTHON
 mkdir -p "$starter"
-cp "$run"/model/* "$run/falling/model/training.json" "$starter/"
+cp "$run"/model/* "$run/train/model/training.json" "$starter/"
 score "$starter" "$run/scores.json"
 
 # For comparison, as others measure it: text alone, then Super-NaturalInstructions alone.

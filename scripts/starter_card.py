@@ -13,7 +13,7 @@ from typing import Any
 
 import t2t
 
-RUNS = ("constant", "falling", "pretrain", "sni")
+RUNS = ("train", "pretrain", "sni")
 Summary = dict[str, Any]  # an evaluation's TaskSummary
 
 # In per cent, as published.
@@ -50,12 +50,11 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="the folder that scripts/starter.sh works in")
     args = parser.parse_args()
     scores = read_json(args.run / "scores.json")
-    instructions = {
-        "the starter": scores["natural_instructions"],
-        "trained on it alone": read_json(args.run / "scores-sni.json")["natural_instructions"],
-    }
+    instructions = {"the starter": scores["natural_instructions"]}
+    if (args.run / "scores-sni.json").exists():
+        instructions["trained on it alone"] = read_json(args.run / "scores-sni.json")["natural_instructions"]
     sections = {
-        "training": training_table([args.run / name for name in RUNS]),
+        "training": training_table([args.run / name for name in RUNS if (args.run / name).exists()]),
         "data": data_table(read_json(args.card.parent / "training.json")["tasks"]),
         "trained": trained_table(scores["trained"]),
         "unseen": score_table(scores["unseen"]),

@@ -1,0 +1,109 @@
+"""Make a task of looking something up in the prompt: python scripts/starter_recall.py CORPUS_FILE --out DIR
+
+Each row lists a few keys with their values, all of them random words, and asks for the value of one. A key
+may stand among other words, different ones in the question. Nothing here can be known by heart, so a model
+learns to find and to copy, which natural tasks teach far later (associative recall: Arora et al. 2023,
+arXiv:2312.04927; training on made-up tasks: Wu et al. 2022, arXiv:2206.10139).
+"""
+
+import argparse
+import json
+import lzma
+import random
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import jsonlines
+
+NUM_DOCUMENTS = 2_000  # whose words are counted
+NUM_WORDS = 5_000
+TASK = """\
+task: recall
+cluster: recall
+description: Which value stands beside a key?
+dataset:
+  files: {train: train.jsonl, validation: validation.jsonl}
+metrics: [exact_match]
+languages: [en]
+source: {licence: made up by a script, citation: arora2023zoology}
+templates:
+  - name: list
+    source: |-
+      {% for pair in pairs %}{{ pair.key }}: {{ pair.value }}
+      {% endfor %}{{ key }}:
+    target: "{{ value }}"
+  - name: input and output
+    source: |-
+      {% for pair in pairs %}Input: {{ pair.key }}
+      Output: {{ pair.value }}
+
+      {% endfor %}Input: {{ key }}
+      Output:
+    target: "{{ value }}"
+  - name: examples with full stops
+    source: |-
+      {% for pair in pairs %}Positive Example {{ loop.index }} -
+      Input: {{ pair.key }}.
+       Output: {{ pair.value }}.
+
+      {% endfor %}Now complete the following example -
+      Input: {{ key }}.
+      Output:{{ " " }}
+    target: "{{ value }}"
+  - name: prose
+    source: |-
+      {% for pair in pairs %}The {{ pair.key }} is called {{ pair.value }}. {% endfor %}
+      What is the {{ key }} called?
+    target: "{{ value }}"
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpus", type=Path, help='a *.jsonl.xz file with a "text" field, for its words')
+    parser.add_argument("--out", type=Path, required=True, help="new folder for recall.yaml and its rows")
+    parser.add_argument("--num-rows", type=int, default=50_000)
+    args = parser.parse_args()
+    words = frequent_words(args.corpus)
+    rng = random.Random(0)
+    args.out.mkdir(parents=True)
+    (args.out / "recall.yaml").write_text(TASK, encoding="utf-8")
+    for split, num_rows in (("train", args.num_rows), ("validation", max(1, args.num_rows // 100))):
+        with jsonlines.open(args.out / f"{split}.jsonl", "w") as writer:
+            writer.write_all(make_row(words, rng) for _ in range(num_rows))
+
+
+def frequent_words(path: Path) -> list[str]:
+    """The words in small letters that the first documents have most, the short ones left out."""
+    with lzma.open(path, "rt", encoding="utf-8") as lines:
+        texts = [json.loads(line)["text"] for line in islice(lines, NUM_DOCUMENTS)]
+    counts = Counter(word for text in texts for word in re.findall(r"\b[a-z]{3,}\b", text))
+    return [word for word, _ in counts.most_common(NUM_WORDS)]
+
+
+def make_row(words: Sequence[str], rng: random.Random) -> dict:
+    """Two to five pairs, each key of one or two words and each value of one to four, and one key again."""
+    keys = [" ".join(rng.sample(words, rng.randint(1, 2))) for _ in range(rng.randint(2, 5))]
+    values = [" ".join(rng.sample(words, rng.randint(1, 4))) for _ in keys]
+    most = rng.choice([0, 0, 3])  # other words on each side of a key
+    asked = rng.randrange(len(keys))
+    return {
+        "pairs": [
+            {"key": surround(key, words, rng, most), "value": value}
+            for key, value in zip(keys, values, strict=True)
+        ],
+        "key": surround(keys[asked], words, rng, most),
+        "value": values[asked],
+    }
+
+
+def surround(key: str, words: Sequence[str], rng: random.Random, most: int) -> str:
+    before, after = rng.sample(words, rng.randint(0, most)), rng.sample(words, rng.randint(0, most))
+    return " ".join([*before, key, *after])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+import pytest
+import torch
+
+from t2t.errors import ModelError
+from t2t.model import build_model
+
+VOCAB_SIZE = 320
+ROW = torch.tensor([[10, 11, 12, 13, 14, 15, 1]])  # seven tokens, all different
+
+
+def new_model(attention_init: str, seed: int = 0):
+    torch.manual_seed(seed)
+    return build_model(
+        "tiny", vocab_size=VOCAB_SIZE, pad_id=0, eos_id=1, attention_init=attention_init
+    ).eval()
+
+
+def cross_attention(model, source: torch.Tensor, decoded: list[int]) -> torch.Tensor:
+    """Of the first decoder layer, mean over heads: float (len(decoded), source length)."""
+    model.set_attn_implementation("eager")
+    outputs = model(input_ids=source, decoder_input_ids=torch.tensor([decoded]), output_attentions=True)
+    return outputs.cross_attentions[0][0].mean(dim=0)
+
+
+@torch.no_grad()
+def test_a_token_looks_for_its_like_in_the_source():
+    found = cross_attention(new_model("mimetic"), ROW, [0, 12, 14])
+    assert found[1].argmax() == 2
+    assert found[2].argmax() == 4
+
+
+@torch.no_grad()
+def test_what_is_found_gains_in_the_output():
+    model = new_model("mimetic")
+    decoded = torch.tensor([[0, 12]])
+    with_it = model(input_ids=ROW, decoder_input_ids=decoded).logits[0, -1]
+    without = model(input_ids=ROW + 100, decoder_input_ids=decoded).logits[0, -1]
+    assert (with_it - without).argmax() == 12
+
+
+@torch.no_grad()
+def test_some_heads_look_at_the_neighbours():
+    model = new_model("mimetic")
+    bias = model.encoder.block[0].layer[0].SelfAttention.compute_bias(7, 7)[0]  # (heads, query, key)
+    for head, distance in [(0, -1), (1, -1), (2, 1)]:
+        assert (bias[head].argmax(dim=-1)[1:-1] == torch.arange(1, 6) + distance).all()
+
+
+def test_it_is_as_random_as_the_seed():
+    matrices = [
+        new_model("mimetic", seed).encoder.block[0].layer[0].SelfAttention.k.weight for seed in (0, 0, 1)
+    ]
+    assert torch.equal(matrices[0], matrices[1])
+    assert not torch.equal(matrices[0], matrices[2])
+
+
+@pytest.mark.parametrize("preset", ["small", "bart-tiny"])
+def test_other_shapes_are_refused(preset):
+    with torch.device("meta"), pytest.raises(ModelError) as raised:
+        build_model(preset, vocab_size=VOCAB_SIZE, pad_id=0, eos_id=1, attention_init="mimetic")
+    assert str(raised.value) == (
+        "mimetic initialisation is for a T5 of three heads or more, together as wide as the model\n"
+        "  mend:  leave out attention_init"
+    )
