@@ -4,7 +4,7 @@
 #   T2T_DATA=folder of task data, <task>/train.jsonl.gz and so on
 #   NATURAL_INSTRUCTIONS=folder of Super-NaturalInstructions, as t2t import natural-instructions reads it
 # A step whose result is in runs/starter/ is left out, and a run that was interrupted goes on: call it again at
-# any time. About five hours on two CPU cores.
+# any time. About three hours on two CPU cores.
 #
 # SMOKE=folder goes through the same steps with a tiny model in about a minute: it works in that folder, which is
 # a new one or that of an earlier smoke run, writes model and card there, and leaves t2t/starter/ alone.
@@ -88,10 +88,13 @@ make_folder "$run/tokenizer" $t2t tokenizer train "${train_files[@]}" "$run"/tex
 [[ -d "$run/corpus-validation" ]] ||
     $t2t corpus build "$CORPUS/validation.jsonl.xz" --tokenizer "$run/tokenizer" --out "$run/corpus-validation"
 
-train finetune "$run/train" scripts/starter.yaml "model.preset=$preset" "model.tokenizer=$run/tokenizer" \
-    "$tasks_dirs" "denoising.data=$run/corpus"
+# The starter: first it learns to find and to copy, then tasks and a corpus.
+train finetune "$run/train-recall" scripts/starter_recall.yaml "model.preset=$preset" \
+    "model.tokenizer=$run/tokenizer" "mixture.tasks_dirs=[$run/recall]"
+train finetune "$run/train-tasks" scripts/starter.yaml "model.init_from=$run/train-recall/model" "$tasks_dirs" \
+    "denoising.data=$run/corpus"
 
-$python - "$run/train/model" "$run/model" <<'PYTHON'
+$python - "$run/train-tasks/model" "$run/model" <<'PYTHON'
 import sys
 
 import t2t
@@ -99,13 +102,13 @@ import t2t
 t2t.load(sys.argv[1]).save(sys.argv[2], dtype="bfloat16")
 PYTHON
 mkdir -p "$starter"
-cp "$run"/model/* "$run/train/model/training.json" "$starter/"
+cp "$run"/model/* "$run/train-tasks/model/training.json" "$starter/"
 score "$starter" "$run/scores.json"
 
 # For comparison, as others measure it: text alone, then Super-NaturalInstructions alone.
-train pretrain "$run/pretrain" scripts/starter_pretrain.yaml "model.preset=$preset" \
-    "model.tokenizer=$run/tokenizer" "data.train=$run/corpus" "data.validation=$run/corpus-validation"
-train finetune "$run/sni" scripts/starter_sni.yaml "model.init_from=$run/pretrain/model" "$sni"
+train pretrain "$run/pretrain" scripts/starter_pretrain.yaml "model.init_from=$run/train-recall/model" \
+    "data.train=$run/corpus" "data.validation=$run/corpus-validation"
+train finetune "$run/sni" scripts/starter_sni.yaml "model.init_from=$run/pretrain/model" "$tasks_dirs"
 score "$run/sni/model" "$run/scores-sni.json" --groups natural_instructions
 
 [[ -f "$starter/MODEL_CARD.md" ]] || cp t2t/starter/MODEL_CARD.md "$starter/"

@@ -13,7 +13,7 @@ from typing import Any
 
 import t2t
 
-RUNS = ("train", "pretrain", "sni")
+RUNS = ("train-recall", "train-tasks", "pretrain", "sni")
 Summary = dict[str, Any]  # an evaluation's TaskSummary
 
 # In per cent, as published.
