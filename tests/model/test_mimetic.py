@@ -3,6 +3,7 @@ import torch
 
 from t2t.errors import ModelError
 from t2t.model import build_model
+from t2t.training.optimizer import build_optimizer
 
 VOCAB_SIZE = 320
 ROW = torch.tensor([[10, 11, 12, 13, 14, 15, 1]])  # seven tokens, all different
@@ -62,3 +63,32 @@ def test_other_shapes_are_refused(preset):
         "mimetic initialisation is for a T5 of three heads or more, together as wide as the model\n"
         "  mend:  leave out attention_init"
     )
+
+
+@pytest.mark.slow
+def test_it_learns_to_look_up_where_random_attention_does_not():
+    """Rows of three pairs of random tokens, then one of the keys: right is the token that stood behind it."""
+    shares = {
+        attention_init: share_looked_up(new_model(attention_init)) for attention_init in ("random", "mimetic")
+    }
+    assert shares["mimetic"] > 0.5 > shares["random"]
+
+
+def share_looked_up(model, *, num_steps: int = 400, num_rows: int = 64) -> float:
+    """Train the model, then the fraction of the last ten batches that it got right."""
+    generator = torch.Generator().manual_seed(0)
+    optimizer = build_optimizer(model.parameters(), name="adamw_rms", lr=0.01, betas=(0.9, 0.98))
+    shares = []
+    for _ in range(num_steps):
+        pairs = torch.randint(8, 128, (num_rows, 3, 2), generator=generator)
+        asked = torch.randint(3, (num_rows,), generator=generator)
+        key, value = pairs[torch.arange(num_rows), asked].unbind(dim=1)
+        ends = torch.tensor([[2], [1]]).expand(2, num_rows)  # a token that asks, and </s>
+        source = torch.column_stack([pairs.flatten(start_dim=1), ends[0], key, ends[1]])
+        outputs = model(input_ids=source, labels=value[:, None])
+        outputs.loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        shares.append((outputs.logits[:, 0].argmax(dim=-1) == value).float().mean().item())
+    return sum(shares[-10:]) / 10
