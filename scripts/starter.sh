@@ -3,7 +3,7 @@
 #   CORPUS=folder of *.jsonl.xz files with a "text" field, among them validation.jsonl.xz
 #   T2T_DATA=folder of task data, <task>/train.jsonl.gz and so on
 #   NATURAL_INSTRUCTIONS=folder of Super-NaturalInstructions, as t2t import natural-instructions reads it
-# A step whose result is in runs/starter/ is left out, and a run that was interrupted goes on: call it again at
+# A step whose result is in runs/starter-1/ is left out, and a run that was interrupted goes on: call it again at
 # any time. About three hours on two CPU cores.
 #
 # SMOKE=folder goes through the same steps with a tiny model in about a minute: it works in that folder, which is
@@ -26,7 +26,7 @@ if [[ -n "${SMOKE:-}" ]]; then
 fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-run=runs/starter
+run=runs/starter-1
 starter=t2t/starter
 preset=starter
 vocab_size=8192
@@ -105,11 +105,15 @@ mkdir -p "$starter"
 cp "$run"/model/* "$run/train-tasks/model/training.json" "$starter/"
 score "$starter" "$run/scores.json"
 
-# For comparison, as others measure it: text alone, then Super-NaturalInstructions alone.
+[[ -f "$starter/MODEL_CARD.md" ]] || cp t2t/starter/MODEL_CARD.md "$starter/"
+write_card() {
+    $python scripts/starter_card.py "$starter/MODEL_CARD.md" "$run"
+}
+write_card
+
+# For comparison: after the same first stage the corpus alone, then Super-NaturalInstructions alone.
 train pretrain "$run/pretrain" scripts/starter_pretrain.yaml "model.init_from=$run/train-recall/model" \
     "data.train=$run/corpus" "data.validation=$run/corpus-validation"
 train finetune "$run/sni" scripts/starter_sni.yaml "model.init_from=$run/pretrain/model" "$tasks_dirs"
 score "$run/sni/model" "$run/scores-sni.json" --groups natural_instructions
-
-[[ -f "$starter/MODEL_CARD.md" ]] || cp t2t/starter/MODEL_CARD.md "$starter/"
-$python scripts/starter_card.py "$starter/MODEL_CARD.md" "$run"
+write_card

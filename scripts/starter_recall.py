@@ -2,8 +2,8 @@
 
 Each row lists a few keys with their values, all of them random words, and asks for the value of one. A key
 may stand among other words, different ones in the question. Nothing here can be known by heart, so a model
-learns to find and to copy, which natural tasks teach far later (associative recall: Arora et al. 2023,
-arXiv:2312.04927; training on made-up tasks: Wu et al. 2022, arXiv:2206.10139).
+learns to find and to copy. The task is known as associative recall (Arora et al. 2023, arXiv:2312.04927); for
+training on made-up tasks first, see Wu et al. 2022, arXiv:2206.10139.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import jsonlines
 
 NUM_DOCUMENTS = 2_000  # whose words are counted
 NUM_WORDS = 5_000
+MOST_WORDS = 5 * (2 + 4) + 6 * (3 + 3)  # of a row: keys and values, then what surrounds them
 TASK = """\
 task: recall
 cluster: recall
@@ -28,7 +29,7 @@ dataset:
   files: {train: train.jsonl, validation: validation.jsonl}
 metrics: [exact_match]
 languages: [en]
-source: {licence: made up by a script, citation: arora2023zoology}
+source: {licence: made up by scripts/starter_recall.py}
 templates:
   - name: list
     source: |-
@@ -65,9 +66,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("corpus", type=Path, help='a *.jsonl.xz file with a "text" field, for its words')
     parser.add_argument("--out", type=Path, required=True, help="new folder for recall.yaml and its rows")
-    parser.add_argument("--num-rows", type=int, default=50_000)
+    parser.add_argument("--num-rows", type=int, required=True)
     args = parser.parse_args()
     words = frequent_words(args.corpus)
+    if len(words) < MOST_WORDS:
+        parser.error(
+            f"{args.corpus} has {len(words)} words of three letters or more; a row may need {MOST_WORDS}"
+        )
     rng = random.Random(0)
     args.out.mkdir(parents=True)
     (args.out / "recall.yaml").write_text(TASK, encoding="utf-8")
@@ -85,24 +90,27 @@ def frequent_words(path: Path) -> list[str]:
 
 
 def make_row(words: Sequence[str], rng: random.Random) -> dict:
-    """Two to five pairs, each key of one or two words and each value of one to four, and one key again."""
-    keys = [" ".join(rng.sample(words, rng.randint(1, 2))) for _ in range(rng.randint(2, 5))]
-    values = [" ".join(rng.sample(words, rng.randint(1, 4))) for _ in keys]
+    """Two to five pairs, each key of one or two words and each value of one to four, and one key again.
+
+    No word is drawn twice, so that only one answer is right.
+    """
+    fresh = iter(rng.sample(words, MOST_WORDS))
+
+    def take(least: int, most: int) -> str:
+        return " ".join(islice(fresh, rng.randint(least, most)))
+
     most = rng.choice([0, 0, 3])  # other words on each side of a key
-    asked = rng.randrange(len(keys))
+
+    def surround(key: str) -> str:
+        return f"{take(0, most)} {key} {take(0, most)}".strip()
+
+    pairs = [(take(1, 2), take(1, 4)) for _ in range(rng.randint(2, 5))]
+    key, value = rng.choice(pairs)
     return {
-        "pairs": [
-            {"key": surround(key, words, rng, most), "value": value}
-            for key, value in zip(keys, values, strict=True)
-        ],
-        "key": surround(keys[asked], words, rng, most),
-        "value": values[asked],
+        "pairs": [{"key": surround(key), "value": value} for key, value in pairs],
+        "key": surround(key),
+        "value": value,
     }
-
-
-def surround(key: str, words: Sequence[str], rng: random.Random, most: int) -> str:
-    before, after = rng.sample(words, rng.randint(0, most)), rng.sample(words, rng.randint(0, most))
-    return " ".join([*before, key, *after])
 
 
 if __name__ == "__main__":

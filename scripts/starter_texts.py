@@ -1,6 +1,6 @@
 """Write prompts and targets of a run's task mixture as text, so that a tokenizer can learn their words.
 
-python scripts/starter_texts.py scripts/starter.yaml --out runs/starter/texts
+python scripts/starter_texts.py scripts/starter.yaml --out runs/starter-1/texts
 """
 
 import argparse
@@ -10,6 +10,8 @@ import jsonlines
 
 import t2t
 
+NUM_FILES = 8  # as many processes can read at once
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -18,14 +20,13 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="new folder for texts-0.jsonl, texts-1.jsonl ..."
     )
-    parser.add_argument("--num-texts", type=int, default=40_000)
-    parser.add_argument("--num-files", type=int, default=8, help="as many processes can read")
+    parser.add_argument("--num-texts", type=int, required=True)
     args = parser.parse_args()
-    mixture = t2t.run_mixture(args.run, args.overrides)
+    mixture = t2t.load_mixture(args.run, args.overrides)
     args.out.mkdir(parents=True)
-    for number in range(args.num_files):
+    for number in range(NUM_FILES):
         with jsonlines.open(args.out / f"texts-{number}.jsonl", "w") as writer:
-            for index in range(number, args.num_texts, args.num_files):
+            for index in range(number, args.num_texts, NUM_FILES):
                 example = mixture.draw(index)
                 writer.write({"text": f"{example.source}\n{example.target}"})
 

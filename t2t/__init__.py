@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from t2t.templates.library import find_task_files, task_folders
     from t2t.templates.task_file import TaskFile
     from t2t.templates.template import RenderedExample, Template
-    from t2t.training.chosen_tasks import run_mixture
+    from t2t.training.chosen_tasks import load_mixture
     from t2t.training.pretrain import denoising_batches
 
 __version__ = "0.1.0"
@@ -46,9 +46,9 @@ __all__ = [
     "evaluate",
     "find_task_files",
     "load",
+    "load_mixture",
     "official_scores",
     "read_instances",
-    "run_mixture",
     "task_folders",
     "task_prompts",
 ]
@@ -69,7 +69,7 @@ _HOMES = {
     "find_task_files": "t2t.templates.library",
     "official_scores": "t2t.evaluation",
     "read_instances": "t2t.evaluation",
-    "run_mixture": "t2t.training.chosen_tasks",
+    "load_mixture": "t2t.training.chosen_tasks",
     "task_folders": "t2t.templates.library",
     "task_prompts": "t2t.inference.task_prompts",
 }

@@ -187,7 +187,13 @@ def test_a_dumped_config_loads_again(run_yaml, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("starter_pretrain", PretrainConfig), ("starter", FinetuneConfig)]
+    ("name", "kind"),
+    [
+        ("starter_recall", FinetuneConfig),
+        ("starter", FinetuneConfig),
+        ("starter_pretrain", PretrainConfig),
+        ("starter_sni", FinetuneConfig),
+    ],
 )
 def test_the_configs_of_the_starter_load(name, kind):
     load_config(kind, Path(__file__).parent.parent / "scripts" / f"{name}.yaml")

@@ -19,9 +19,9 @@ PUBLIC = [
     "evaluate",
     "find_task_files",
     "load",
+    "load_mixture",
     "official_scores",
     "read_instances",
-    "run_mixture",
     "task_folders",
     "task_prompts",
 ]

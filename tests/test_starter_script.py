@@ -17,6 +17,7 @@ import t2t
 from t2t.config import FinetuneConfig, load_config
 
 ROOT = Path(__file__).parent.parent
+SYLLABLES = [letter + vowel for letter in "dfgl" for vowel in "aeiou"]
 CONFIG = load_config(FinetuneConfig, ROOT / "scripts" / "starter.yaml")[0]
 
 
@@ -72,7 +73,8 @@ def toy(name: str, category: str) -> dict:
 
 def write_corpus(folder: Path) -> None:
     folder.mkdir()
-    text = "The ferry leaves at nine. Whoever is late has to wait for the next one, an hour later. " * 40
+    words = " ".join(first + second for first in ("bar", "kol", "mun", "tes") for second in SYLLABLES)
+    text = f"The ferry leaves at nine. Whoever is late has to wait for the next one: {words}. " * 20
     for name in ("boats", "validation"):
         with lzma.open(folder / f"{name}.jsonl.xz", "wt", encoding="utf-8") as file:
             file.writelines(json.dumps({"text": f"{number}. {text}"}) + "\n" for number in range(20))
@@ -101,4 +103,5 @@ def test_the_whole_script_makes_a_model_with_a_card(data, tmp_path):
     assert "| train-tasks | 2 | 4 |" in card
     assert "| winogrande | accuracy |" in card
     assert "| cause effect classification |" in card
+    assert "| 1 training tasks of Super-NaturalInstructions |" in card
     assert {path: path.read_bytes() for path in (ROOT / "t2t" / "starter").iterdir()} == shipped

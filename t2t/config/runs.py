@@ -18,7 +18,7 @@ class ModelConfig(Section):
     preset: str | None = Field(default=None, description="size of a new model, a key of t2t.model.PRESETS")
     tokenizer: str | None = Field(default=None, description="folder of the new model's tokenizer")
     attention_init: Literal["random", "mimetic"] = Field(
-        default="random", description="new T5: mimetic copies from the source after few steps"
+        default="random", description="of a new T5: mimetic, see t2t.model.mimetic"
     )
     init_from: str | None = Field(default=None, description="folder or Hub id of a model to go on from")
 

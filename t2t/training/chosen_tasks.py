@@ -23,8 +23,10 @@ logger = logging.getLogger(__name__)
 _NUM_NAMED = 10  # tasks that a warning names
 
 
-def run_mixture(path: str | Path, overrides: Sequence[str] = ()) -> Mixture:
-    """What a fine-tuning run trains on, draw for draw, to look at: `run_mixture("run.yaml").draw(0)`.
+def load_mixture(path: str | Path, overrides: Sequence[str] = ()) -> Mixture:
+    """The examples of a fine-tuning run, draw for draw, to look at: `load_mixture("run.yaml").draw(0)`.
+
+    What the run denoises besides, if it does, is not among them.
 
     Args:
         path: the run's YAML.

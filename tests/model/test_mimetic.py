@@ -24,6 +24,18 @@ def cross_attention(model, source: torch.Tensor, decoded: list[int]) -> torch.Te
 
 
 @torch.no_grad()
+def test_the_products_of_its_matrices_are_multiples_of_the_identity():
+    model, identity = new_model("mimetic"), torch.eye(64)
+    attentions = {
+        "encoder": (model.encoder.block[1].layer[0].SelfAttention, 0.3),
+        "cross": (model.decoder.block[1].layer[1].EncDecAttention, 0.5),
+    }
+    for attention, passed_on in attentions.values():
+        assert torch.allclose(attention.q.weight.T @ attention.k.weight, 0.3 * identity, atol=1e-5)
+        assert torch.allclose(attention.o.weight @ attention.v.weight, passed_on * identity, atol=1e-5)
+
+
+@torch.no_grad()
 def test_a_token_looks_for_its_like_in_the_source():
     found = cross_attention(new_model("mimetic"), ROW, [0, 12, 14])
     assert found[1].argmax() == 2
@@ -55,13 +67,14 @@ def test_it_is_as_random_as_the_seed():
     assert not torch.equal(matrices[0], matrices[2])
 
 
-@pytest.mark.parametrize("preset", ["small", "bart-tiny"])
-def test_other_shapes_are_refused(preset):
+@pytest.mark.parametrize(("preset", "have"), [("small", "6 heads of 64, d_model 512"), ("bart-tiny", "bart")])
+def test_other_shapes_are_refused(preset, have):
     with torch.device("meta"), pytest.raises(ModelError) as raised:
         build_model(preset, vocab_size=VOCAB_SIZE, pad_id=0, eos_id=1, attention_init="mimetic")
     assert str(raised.value) == (
-        "mimetic initialisation is for a T5 of three heads or more, together as wide as the model\n"
-        "  mend:  leave out attention_init"
+        "mimetic attention needs a T5 of three heads or more that together are as wide as the model\n"
+        f"  have:  {have}\n"
+        "  mend:  leave out attention_init, or choose another preset, such as starter"
     )
 
 
@@ -71,7 +84,7 @@ def test_it_learns_to_look_up_where_random_attention_does_not():
     shares = {
         attention_init: share_looked_up(new_model(attention_init)) for attention_init in ("random", "mimetic")
     }
-    assert shares["mimetic"] > 0.5 > shares["random"]
+    assert shares["mimetic"] > shares["random"] + 0.3
 
 
 def share_looked_up(model, *, num_steps: int = 400, num_rows: int = 64) -> float:

@@ -2,8 +2,9 @@ import json
 
 import pytest
 
+from t2t.config import FinetuneConfig, load_config
 from t2t.errors import Faults, MixtureError
-from t2t.training.chosen_tasks import build_mixture, choose_tasks, match_tasks, run_mixture, task_weights
+from t2t.training.chosen_tasks import build_mixture, choose_tasks, load_mixture, match_tasks, task_weights
 
 from .conftest import finetune_config
 
@@ -72,6 +73,9 @@ def test_validation_is_not_balanced(mixture_of, toy_data_root):
 def test_the_mixture_of_a_run_is_what_it_trains_on(finetune_values, tmp_path):
     path = tmp_path / "run.yaml"
     path.write_text(json.dumps(finetune_values))
-    mixture = run_mixture(path, [f"mixture.tasks=[{finetune_values['mixture']['tasks'][1]}]"])
+    tasks = f"mixture.tasks=[{finetune_values['mixture']['tasks'][1]}]"
+    mixture = load_mixture(path, [tasks])
+    config = load_config(FinetuneConfig, path, [tasks])[0]
+    same = build_mixture(choose_tasks(config.mixture), config.mixture, split="train", seed=config.seed)
     assert mixture.rates == {"toy_sums": 1.0}
-    assert mixture.draw(0).task == "toy_sums"
+    assert [mixture.draw(index) for index in range(20)] == [same.draw(index) for index in range(20)]
