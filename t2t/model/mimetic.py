@@ -3,7 +3,8 @@
 After Trockman and Kolter 2023, arXiv:2305.09828, who found the products of trained query and key matrices
 near a multiple of the identity, and in vision models those of value and output matrices near a negative one.
 Here these are positive, since what is found in a source is to be copied. It is for small models and short
-runs, in which attention from random matrices never learns to find a word again (tests/model/test_mimetic.py).
+runs: asked which of three random tokens stood behind a given one, preset "tiny" is right 98 % of the time
+after 400 steps of 64 rows, and 32 % from random matrices (tests/model/test_mimetic.py).
 
     attention of            queries, keys    values, output    what it does at first
     encoder                 like with like   0.3 identity      tokens gather what is equal to them
