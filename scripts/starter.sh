@@ -88,20 +88,13 @@ make_folder "$run/tokenizer" $t2t tokenizer train "${train_files[@]}" "$run"/tex
 [[ -d "$run/corpus-validation" ]] ||
     $t2t corpus build "$CORPUS/validation.jsonl.xz" --tokenizer "$run/tokenizer" --out "$run/corpus-validation"
 
-# The starter: first it learns to find and to copy, then tasks and a corpus, then more of what people try first.
+# The starter: first it learns to find and to copy, then tasks and a corpus.
 train finetune "$run/train-recall" scripts/starter_recall.yaml "model.preset=$preset" \
     "model.tokenizer=$run/tokenizer" "mixture.tasks_dirs=[$run/recall]"
 train finetune "$run/train-tasks" scripts/starter.yaml "model.init_from=$run/train-recall/model" "$tasks_dirs" \
     "denoising.data=$run/corpus"
-train finetune "$run/train-short" scripts/starter.yaml "model.init_from=$run/train-tasks/model" "$tasks_dirs" \
-    "denoising.data=$run/corpus" \
-    seed=2 optim.lr=0.007 schedule.warmup_steps=50 training.num_steps=5000 denoising.share=0.05 \
-    mixture.weights.sst2=40 mixture.weights.imdb=3 mixture.weights.amazon_review=8 \
-    mixture.weights.mpqa_polarity=4 mixture.weights.sst5=3 mixture.weights.subj=2 mixture.weights.ag_news=16 \
-    mixture.weights.trec=14 mixture.weights.squad_v1=8 mixture.weights.recall=3 \
-    mixture.weights.natural_instructions=0.6
 
-$python - "$run/train-short/model" "$run/model" <<'PYTHON'
+$python - "$run/train-tasks/model" "$run/model" <<'PYTHON'
 import sys
 
 import t2t
@@ -109,7 +102,7 @@ import t2t
 t2t.load(sys.argv[1]).save(sys.argv[2], dtype="bfloat16")
 PYTHON
 mkdir -p "$starter"
-cp "$run"/model/* "$run/train-short/model/training.json" "$starter/"
+cp "$run"/model/* "$run/train-tasks/model/training.json" "$starter/"
 score "$starter" "$run/scores.json"
 
 [[ -f "$starter/MODEL_CARD.md" ]] || cp t2t/starter/MODEL_CARD.md "$starter/"

@@ -100,7 +100,7 @@ def test_the_whole_script_makes_a_model_with_a_card(data, tmp_path):
     record = json.loads((run / "starter" / "training.json").read_text())
     assert {"nli", "coreference_wsd", "sentence_completion"} <= set(record["held_out"])
     card = (run / "starter" / "MODEL_CARD.md").read_text()
-    assert "| train-short | 2 | 4 |" in card
+    assert "| train-tasks | 2 | 4 |" in card
     assert "| winogrande | accuracy |" in card
     assert "| cause effect classification |" in card
     assert "| 1 training tasks of Super-NaturalInstructions |" in card
