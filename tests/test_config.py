@@ -125,6 +125,11 @@ def test_an_empty_file_lacks_everything(tmp_path):
             "init_from brings its own size and tokenizer",
             "leave out preset and tokenizer",
         ),
+        (
+            "model={init_from: runs/other/model, attention_init: mimetic}",
+            "attention_init is of new weights, and init_from brings its own",
+            "leave it out",
+        ),
         ("model={}", "no model to train", "give preset and tokenizer, or init_from"),
     ],
 )

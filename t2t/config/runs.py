@@ -17,6 +17,9 @@ class ModelConfig(Section):
 
     preset: str | None = Field(default=None, description="size of a new model, a key of t2t.model.PRESETS")
     tokenizer: str | None = Field(default=None, description="folder of the new model's tokenizer")
+    attention_init: Literal["random", "mimetic"] = Field(
+        default="random", description="of a new T5: mimetic, see t2t.model.mimetic"
+    )
     init_from: str | None = Field(default=None, description="folder or Hub id of a model to go on from")
 
     @model_validator(mode="after")
@@ -25,6 +28,8 @@ class ModelConfig(Section):
             raise ValueError("init_from brings its own size and tokenizer", "leave out preset and tokenizer")
         if self.init_from is None and (self.preset is None or self.tokenizer is None):
             raise ValueError("no model to train", "give preset and tokenizer, or init_from")
+        if self.init_from is not None and self.attention_init != "random":
+            raise ValueError("attention_init is of new weights, and init_from brings its own", "leave it out")
         return self
 
 

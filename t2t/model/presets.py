@@ -14,6 +14,7 @@ Lewis et al. 2020, arXiv:1910.13461, section 2.1; mBART: Liu et al. 2020, arXiv:
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from transformers import (
     BartConfig,
@@ -28,6 +29,7 @@ from transformers import (
 )
 
 from t2t.errors import ModelError, did_you_mean
+from t2t.model.mimetic import init_mimetic
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,13 @@ _CLASSES: dict[type[PreTrainedConfig], type[PreTrainedModel]] = {
 
 
 def build_model(
-    preset: str, *, vocab_size: int, pad_id: int, eos_id: int, dropout_rate: float = 0.0
+    preset: str,
+    *,
+    vocab_size: int,
+    pad_id: int,
+    eos_id: int,
+    dropout_rate: float = 0.0,
+    attention_init: Literal["random", "mimetic"] = "random",
 ) -> PreTrainedModel:
     """A model of that size with random weights, drawn from torch's global generator.
 
@@ -133,11 +141,14 @@ def build_model(
         preset: a key of `PRESETS`.
         vocab_size: of the tokenizer, sentinels included.
         dropout_rate: 0 to 1; T5 v1.1 pretrains without and fine-tunes with 0.1.
-    Raises: ModelError for an unknown preset.
+        attention_init: random as in its paper, or as in `t2t.model.mimetic`.
+    Raises: ModelError for an unknown preset, or where `attention_init` does not fit it.
     """
     if preset not in PRESETS:
         raise ModelError(f'no preset is called "{preset}"', have=PRESETS, mend=did_you_mean(preset, PRESETS))
     config = PRESETS[preset].config(vocab_size, pad_id, eos_id, dropout_rate)
     model = _CLASSES[type(config)](config)
+    if attention_init == "mimetic":
+        init_mimetic(model)
     model.generation_config = GenerationConfig.from_model_config(config)
     return model

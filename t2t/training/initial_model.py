@@ -29,5 +29,6 @@ def load_or_build(
         vocab_size=len(tokenizer),
         pad_id=tokenizer.pad_token_id,
         eos_id=tokenizer.eos_token_id,
+        attention_init=model.attention_init,
     )
     return new, tokenizer
