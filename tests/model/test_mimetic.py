@@ -26,11 +26,9 @@ def cross_attention(model, source: torch.Tensor, decoded: list[int]) -> torch.Te
 @torch.no_grad()
 def test_the_products_of_its_matrices_are_multiples_of_the_identity():
     model, identity = new_model("mimetic"), torch.eye(64)
-    attentions = {
-        "encoder": (model.encoder.block[1].layer[0].SelfAttention, 0.3),
-        "cross": (model.decoder.block[1].layer[1].EncDecAttention, 0.5),
-    }
-    for attention, passed_on in attentions.values():
+    encoder = model.encoder.block[1].layer[0].SelfAttention
+    cross = model.decoder.block[1].layer[1].EncDecAttention
+    for attention, passed_on in [(encoder, 0.3), (cross, 0.5)]:
         assert torch.allclose(attention.q.weight.T @ attention.k.weight, 0.3 * identity, atol=1e-5)
         assert torch.allclose(attention.o.weight @ attention.v.weight, passed_on * identity, atol=1e-5)
 
