@@ -32,7 +32,7 @@ preset=starter
 vocab_size=8192
 num_texts=40000
 num_recall=50000
-limit=500                  # rows of a task that are scored
+limit=300                  # rows of a task that are scored
 smoke=()
 if [[ -n "${SMOKE:-}" ]]; then
     run="$SMOKE"

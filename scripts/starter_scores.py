@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     groups = [*GROUPS, "natural_instructions", "prompts"]
     parser.add_argument("--groups", nargs="+", default=groups, choices=groups)
-    parser.add_argument("--limit", type=int, default=500, help="rows of a task, sampled at random")
+    parser.add_argument("--limit", type=int, default=300, help="rows of a task, sampled at random")
     args = parser.parse_args()
     model = t2t.load(args.model)
     asked = {"weights": digest(args.model / "model.safetensors"), "limit": args.limit}
