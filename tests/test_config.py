@@ -90,6 +90,10 @@ def test_all_faults_are_told_at_once_with_their_places(run_yaml):
     )
 
 
+def test_a_moment_that_never_decays_is_refused(run_yaml):
+    assert error_of(run_yaml, "optim.betas=[0.9, 1.0]").startswith('"betas[1]" should be less than 1')
+
+
 @pytest.mark.parametrize("override", ["optim.lr", "=3", "optim..lr=1"])
 def test_what_is_no_override(run_yaml, override):
     assert error_of(run_yaml, override) == (

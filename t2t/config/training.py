@@ -1,10 +1,12 @@
 """What pretraining and fine-tuning are both told: optimizer, learning rate, length and rhythm."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, model_validator
 
 from t2t.config.section import Count, Fraction, PositiveCount, Section
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimConfig(Section):
@@ -17,9 +19,7 @@ class OptimConfig(Section):
     weight_decay: float = Field(
         default=0.0, ge=0, description="fraction of a weight, times the rate, per step"
     )
-    betas: tuple[Fraction, Fraction] = Field(
-        default=(0.9, 0.999), description="decay of both moments per step"
-    )
+    betas: tuple[Decay, Decay] = Field(default=(0.9, 0.999), description="decay of both moments per step")
     clip_norm: float = Field(default=1.0, gt=0, description="largest global norm of the gradient")
     layer_lr_decay: float = Field(
         default=1.0,

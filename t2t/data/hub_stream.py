@@ -6,6 +6,7 @@ hub:owner/name:configuration:split
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from t2t.data.blocks import Block, CorpusFile, TextSource, corpus_files, row_blocks
 from t2t.errors import Location, MissingDataError
@@ -46,8 +47,16 @@ class HubStream:
             ) from error
 
     def blocks(self, column: str, *, skip_blocks: int = 0, skip_rows: int = 0) -> Iterator[Block]:
-        rows = self._rows.skip(skip_rows) if skip_rows else self._rows
-        return row_blocks(rows, column, Location(self.name), first_row=skip_rows)
+        return row_blocks(self._streamed(skip_rows), column, Location(self.name), first_row=skip_rows)
+
+    def _streamed(self, skip_rows: int) -> Iterator[dict[str, Any]]:
+        try:
+            yield from self._rows.skip(skip_rows) if skip_rows else self._rows
+        except OSError as error:  # not to be taken for a full disk
+            raise MissingDataError(
+                f'"{self.name}" broke off: {type(error).__name__}: {error}',
+                mend="check the network and start again: it goes on where it was",
+            ) from error
 
 
 def text_sources(names: list[str]) -> list[TextSource]:

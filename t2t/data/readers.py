@@ -29,6 +29,8 @@ from t2t.errors import CorruptRowError, DataError, Location, MissingDataError
 
 Row = dict[str, Any]
 
+_MOST_FIELD_CHARS = 2**26  # of a CSV; as much as a line of a corpus may have
+
 
 def unpack_zst(file: BinaryIO) -> BinaryIO:
     """The contents of a file packed by zstd; pyarrow raises OSError without an errno if it is damaged."""
@@ -164,6 +166,7 @@ def _read_csv(path: Path, lines: Iterator[bytes], dialect: str = "excel") -> Ite
     # Spreadsheets write semicolons where the decimal point is a comma.
     by_semicolon = dialect == "excel" and ";" in first and "," not in first
     delimiter = ";" if by_semicolon else csv.get_dialect(dialect).delimiter
+    csv.field_size_limit(_MOST_FIELD_CHARS)
     reader = csv.reader(chain([first], texts), dialect, delimiter=delimiter, strict=True)
     columns: list[str] = []
     try:

@@ -98,7 +98,8 @@ def encode_examples(
 
 
 def _wrong_choices(example: RenderedExample) -> list[str]:
-    return [choice for choice in example.answer_choices or () if choice != example.target]
+    """The choices that are not the target, each once: a dataset may repeat one."""
+    return [choice for choice in dict.fromkeys(example.answer_choices or ()) if choice != example.target]
 
 
 def _encode_wrong_choices(

@@ -1,9 +1,12 @@
 """Texts to token ids, cut where they are too long, with the special tokens that a model expects."""
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
+
+_ONE_THREAD = threading.Lock()  # Marian's and mBART's tokenizers are in a source or a target mode, as a state
 
 
 def encode_texts(
@@ -18,11 +21,12 @@ def encode_texts(
         return []
     kind = "text_target" if are_targets else "text"  # multilingual tokenizers mark the target language
     # Without the tokenizer's own truncation: a state of its backend, which other threads may be using.
-    rows = tokenizer(
-        **{kind: list(texts)}, add_special_tokens=True, return_attention_mask=False, verbose=False
-    ).input_ids
+    with _ONE_THREAD:
+        rows = tokenizer(
+            **{kind: list(texts)}, add_special_tokens=True, return_attention_mask=False, verbose=False
+        ).input_ids
+        num_suffix = num_suffix_tokens(tokenizer)
     eos_id = tokenizer.eos_token_id
-    num_suffix = num_suffix_tokens(tokenizer)
     if are_targets:
         rows = [ids if _is_ended(ids, eos_id) else [*ids, eos_id] for ids in rows]
         num_suffix = max(num_suffix, int(eos_id is not None))

@@ -4,6 +4,7 @@ tokenizer                            of everything that decides its ids
 data.train, data.validation, ...     of a token store: the checksum of its tokens
 model.init_from/model.safetensors    of the weights under an adapter, or that mixout goes back to
 mixture.sst2                         of the task file
+mixture.scan_length/include          of the file that it takes keys from
 mixture.sst2/train, ...              of the files of its rows
 """
 
@@ -54,13 +55,15 @@ def weight_contents(init_from: str) -> dict[str, str]:
 
 
 def task_contents(tasks: Iterable[Task], *, splits: Iterable[str]) -> dict[str, str]:
-    """SHA-256 of each task file and of the files of its rows: 2 s for a gigabyte, less than parsing takes.
+    """SHA-256 of each task file, what it includes and the files of its rows: 2 s for a gigabyte of these.
 
     Rows on the Hub have no file here, and are taken to be the same.
     """
     digests: dict[str, str] = {}
     for task in tasks:
         files = {f"mixture.{task.name}": task.file.path}
+        if task.file.include and task.file.path:
+            files[f"mixture.{task.name}/include"] = task.file.path.with_name(task.file.include)
         files |= {f"mixture.{task.name}/{split}": task.local_file(split) for split in splits}
         digests |= {name: _sha256(path) for name, path in files.items() if path is not None}
     return digests

@@ -60,10 +60,9 @@ def finetune(
     tasks = choose_tasks(mixture)
 
     def load(checkpoint: Path | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        if config.adapter is None:
-            model, tokenizer = load_or_build(config.model, checkpoint)
-        else:
-            model, tokenizer = load_with_adapter(config.model, config.adapter, checkpoint)
+        if config.adapter is not None:
+            return load_with_adapter(config.model, config.adapter, checkpoint)
+        model, tokenizer = load_or_build(config.model, checkpoint)
         if config.model.dropout_rate is not None:
             set_dropout(model, config.model.dropout_rate)
         return model, tokenizer
@@ -115,6 +114,8 @@ def load_with_adapter(
     """
     assert model.init_from is not None  # FinetuneConfig checked it
     loaded = load_model(model.init_from, device="cpu", dtype="float32")
+    if model.dropout_rate is not None:  # the adapter, still to come, has a rate of its own
+        set_dropout(loaded.model, model.dropout_rate)
     adapters = Adapters(loaded.model, name=loaded.name)
     if checkpoint is not None:
         adapters.load(adapter.name, checkpoint / "model", trainable=True)
@@ -214,12 +215,14 @@ def build_validation(
 
 
 def set_dropout(model: PreTrainedModel, rate: float) -> None:
-    """Set the dropout of a loaded model: of its layers, and of attention, which keeps a bare number."""
+    """Set the dropout of a loaded model: of its layers, and of those that keep a bare number."""
+    numbers = ("dropout", "activation_dropout")  # of attention, and of BART's feed-forward
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = rate
-        elif isinstance(getattr(module, "dropout", None), float):
-            module.dropout = rate
-    for name in ("dropout_rate", "dropout"):  # T5's name, BART's name
+        for name in numbers:
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, rate)
+    for name in ("dropout_rate", *numbers):
         if hasattr(model.config, name):
             setattr(model.config, name, rate)

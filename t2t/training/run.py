@@ -128,6 +128,8 @@ def train_model(
                 mend="wait until it ends or stop it, or give another run_dir",
             )
             stack.enter_context(alone_in(config.run_dir, busy=busy))
+            if newest_checkpoint(folder.checkpoints) != checkpoint:  # it ended since we looked
+                raise busy
             folder.begin(config, origins, contents=contents, step=trainer.state.step)
         with tracked(progress, accelerator, folder, config, step=trainer.state.step) as told:
             outcome = fit(

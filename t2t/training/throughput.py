@@ -30,6 +30,7 @@ from t2t.tokens.batches import IGNORED_LABEL, Batch
 _CROSS = re.compile(r"\b(EncDecAttention|encoder_attn|cross_attn)\.")
 _KEY_OR_VALUE = re.compile(r"\.(k|v|k_proj|v_proj)$")
 _QUERY = re.compile(r"\.(q|q_proj)$")
+_INJECTED = re.compile(r"\.(base_layer|lora_[AB]\..+)$")  # where peft has put something around a projection
 
 # Dense bfloat16 peaks in TFLOP/s, from the makers' data sheets; the first name that occurs counts.
 _PEAK_TFLOPS = {
@@ -39,6 +40,7 @@ _PEAK_TFLOPS = {
     "H100": 989.0,
     "A100": 312.0,
     "L40S": 362.0,
+    "L40": 181.0,
     "L4": 121.0,
     "A10G": 70.0,
     "RTX 4090": 165.0,
@@ -69,9 +71,10 @@ class FlopCounter:
             if not isinstance(module, nn.Linear):
                 continue
             is_cross = _CROSS.search(name) is not None
-            of_source = module in encoder or (is_cross and _KEY_OR_VALUE.search(name) is not None)
+            projection = _INJECTED.sub("", name)
+            of_source = module in encoder or (is_cross and _KEY_OR_VALUE.search(projection) is not None)
             weights["source" if of_source else "target"] += module.weight.numel()
-            if _QUERY.search(name):
+            if _QUERY.search(name.removesuffix(".base_layer")):
                 kind = "encoder" if module in encoder else "cross" if is_cross else "decoder"
                 widths[kind] += module.out_features
         return cls(

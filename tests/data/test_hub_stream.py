@@ -59,6 +59,20 @@ def test_rows_that_are_done_are_skipped_on_the_hub(calls, monkeypatch):
     assert block.texts() == ["text 2", "text 3"]
 
 
+def test_rows_that_break_off_name_the_dataset_and_no_disk(calls, monkeypatch):
+    def broken(rows):
+        yield {"text": "text 0"}
+        raise ConnectionError("server disconnected")
+
+    monkeypatch.setattr(FakeRows, "__iter__", broken)
+    with pytest.raises(MissingDataError) as caught:
+        list(HubStream("hub:example/texts").blocks("text"))
+    assert str(caught.value) == (
+        '"hub:example/texts" broke off: ConnectionError: server disconnected\n'
+        "  mend:  check the network and start again: it goes on where it was"
+    )
+
+
 def test_a_failure_names_the_dataset(calls):
     with pytest.raises(MissingDataError) as caught:
         HubStream("hub:example/other")

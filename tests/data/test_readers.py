@@ -130,6 +130,13 @@ def test_a_csv_may_be_divided_by_semicolons(tmp_path):
     assert list(read_rows(path)) == [{"text": "Good", "a;b": "1"}]
 
 
+def test_a_csv_may_hold_a_long_document(tmp_path):
+    path = tmp_path / "rows.csv"
+    text = "A long walk. " * 20_000
+    path.write_text(f"text,label\n{text},1\n")
+    assert list(read_rows(path)) == [{"text": text, "label": "1"}]
+
+
 def test_a_csv_with_an_open_quote_is_an_error(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text('text,label\n"never closed,positive\n')

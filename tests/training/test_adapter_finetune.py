@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from t2t.inference import Text2Text
 from t2t.model import load_model
-from t2t.training.finetune import finetune
+from t2t.training.finetune import finetune, load_with_adapter
 
 from .conftest import finetune_config, metrics_of
 from .test_pretrain import KillAt, Killed
@@ -55,6 +56,15 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(finetune_values, tmp_pa
     one, other = (load_file(run.run_dir / "model" / "adapter_model.safetensors") for run in (config, whole))
     assert one.keys() == other.keys()
     assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_the_dropout_of_the_model_is_not_that_of_the_adapter(finetune_values):
+    config = finetune_config(finetune_values, adapter=ADAPTERS[0], model={"dropout_rate": 0.2})
+    assert config.adapter is not None
+    model, _ = load_with_adapter(config.model, config.adapter, None)
+    rates = {name: module.p for name, module in model.named_modules() if isinstance(module, nn.Dropout)}
+    assert {rate for name, rate in rates.items() if "lora_dropout" in name} == {0.1}
+    assert {rate for name, rate in rates.items() if "lora_dropout" not in name} == {0.2}
 
 
 def test_the_optimizer_keeps_moments_of_the_adapter_alone(finetune_values):

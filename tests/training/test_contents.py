@@ -39,6 +39,18 @@ def test_a_task_is_told_by_its_file_and_those_of_its_rows(toy_tasks_dir, toy_dat
     }
 
 
+def test_a_task_is_told_by_what_it_includes_too(toy_tasks_dir, toy_data_root):
+    family = toy_tasks_dir / "sums" / "toy_sums.yaml"
+    family = family.rename(family.with_name("_family.yaml"))
+    file = family.with_name("toy_sums.yaml")
+    file.write_text("include: _family.yaml\n")
+    task = Task.load(file, data_root=toy_data_root)
+    assert task_contents([task], splits=()) == {
+        "mixture.toy_sums": sha256(file),
+        "mixture.toy_sums/include": sha256(family),
+    }
+
+
 def test_a_tokenizer_that_is_code_alone_has_no_digest(tokenizer):
     assert tokenizer_contents(tokenizer) == {"tokenizer": tokenizer_digest(tokenizer)}
     assert tokenizer_contents(object()) == {}

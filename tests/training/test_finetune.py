@@ -8,7 +8,7 @@ from transformers import AutoModelForSeq2SeqLM
 from t2t.config import MixtureConfig
 from t2t.data.mixture import Mixture
 from t2t.errors import HeldOutLeakError, MixtureError
-from t2t.model import load_model
+from t2t.model import build_model, load_model
 from t2t.training.chosen_tasks import choose_tasks
 from t2t.training.finetune import finetune, set_dropout
 
@@ -98,6 +98,17 @@ def test_dropout_is_set_everywhere(finetune_values):
     rates = {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)}
     assert rates == {0.3}
     assert model.config.dropout_rate == 0.3
+
+
+def test_dropout_of_a_bart_is_set_everywhere():
+    model = build_model("bart-tiny", vocab_size=384, pad_id=0, eos_id=1, dropout_rate=0.1).train()
+    for layer in model.modules():
+        if hasattr(layer, "activation_dropout"):
+            layer.activation_dropout = 0.1  # as Facebook's checkpoints have it
+    ids = torch.randint(3, 384, (2, 9))
+    set_dropout(model, 0.0)
+    with torch.no_grad():
+        assert torch.equal(model(ids, labels=ids).logits, model(ids, labels=ids).logits)
 
 
 def test_run_json_names_every_value(finetune_values):

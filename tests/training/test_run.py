@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from t2t.data.locks import alone_in
 from t2t.errors import TrainingError
 from t2t.training import checkpoint as checkpoint_module
-from t2t.training.checkpoint import newest_checkpoint
+from t2t.training.checkpoint import checkpoint_folder, newest_checkpoint
 from t2t.training.pretrain import pretrain
 from t2t.training.run import build_accelerator, is_full_disk
 from t2t.training.run_folder import RunFolder
@@ -142,3 +142,17 @@ def test_a_run_folder_takes_one_process_at_a_time(pretrain_values):
         "  mend:  wait until it ends or stop it, or give another run_dir"
     )
     assert pretrain(config, resume=True).step == 8
+
+
+def test_a_run_that_went_on_since_its_checkpoint_was_chosen_is_left_alone(pretrain_values, monkeypatch):
+    config = pretrain_config(pretrain_values)
+    with pytest.raises(Killed):
+        pretrain(config, progress=KillAt(5))
+
+    def alone_later(folder, *, busy):
+        checkpoint_folder(folder / "checkpoints", 7).mkdir()  # the other process ends, and frees the lock
+        return alone_in(folder, busy=busy)
+
+    monkeypatch.setattr("t2t.training.run.alone_in", alone_later)
+    with pytest.raises(TrainingError, match="another process is training in this run folder"):
+        pretrain(config, resume=True)

@@ -6,6 +6,8 @@ import torch
 from transformers import BartConfig, BartForConditionalGeneration
 
 from t2t.model import build_model
+from t2t.model.adapters import Adapters
+from t2t.model.injected_layers import lora_config
 from t2t.tokens.batches import Batch
 from t2t.training.throughput import FlopCounter, known_peak, peak_flops
 
@@ -83,6 +85,24 @@ def test_each_pass_of_a_row_counts():
     assert twice.count(batch) == 2 * once.count(batch)
 
 
+def test_lora_adds_its_own_matrices_and_takes_none_away():
+    model = build_model("tiny", vocab_size=384, pad_id=0, eos_id=1)
+    before = FlopCounter.of_model(model)
+    targets = ["q", "k", "v"]
+    Adapters(model, name="tiny").add(
+        "lora", lora_config(model, rank=2, alpha=4, dropout=0.0, target_modules=targets)
+    )
+    after = FlopCounter.of_model(model)
+    widths = ("encoder_width", "decoder_width", "cross_width")
+    assert [getattr(after, width) for width in widths] == [getattr(before, width) for width in widths]
+    config = model.config
+    num_pairs = config.d_model + config.num_heads * config.d_kv  # into rank 1 and out of it
+    of_source = 3 * config.num_layers + 2 * config.num_decoder_layers  # cross-attention reads keys and values
+    of_target = 3 * config.num_decoder_layers + config.num_decoder_layers
+    assert after.source_weights - before.source_weights == 2 * num_pairs * of_source
+    assert after.target_weights - before.target_weights == 2 * num_pairs * of_target
+
+
 def test_flops_are_those_that_torch_counts_in_a_forward_and_backward_pass():
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -105,6 +125,7 @@ def test_flops_are_those_that_torch_counts_in_a_forward_and_backward_pass():
         ("NVIDIA H100 PCIe", 756e12),
         ("NVIDIA A100-SXM4-80GB", 312e12),
         ("NVIDIA L40S", 362e12),
+        ("NVIDIA L40", 181e12),
         ("NVIDIA L4", 121e12),
         ("NVIDIA GeForce GTX 1080", None),
     ],
