@@ -46,7 +46,7 @@ def test_every_key_is_told_once(config):
         ),
         (FinetuneConfig, "  mixture.rates: number by name; default {}\n"),
         (FinetuneConfig, "  optim.layer_lr_decay: number above 0 and at most 1; default 1.0\n"),
-        (FinetuneConfig, "  optim.betas: list of 2: number at least 0 and at most 1; default [0.9, 0.999]\n"),
+        (FinetuneConfig, "  optim.betas: list of 2: number at least 0 and below 1; default [0.9, 0.999]\n"),
         (FinetuneConfig, "  training.num_threads: whole number at least 1, or null; default null\n"),
         (FinetuneConfig, "  adapter.name: one of lora, ia3, prompt_tuning; required\n"),
         (FinetuneConfig, "see t2t.model.adapters. (default null)\n      null trains all weights"),
