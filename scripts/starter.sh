@@ -4,7 +4,7 @@
 #   T2T_DATA=folder of task data, <task>/train.jsonl.gz and so on
 #   NATURAL_INSTRUCTIONS=folder of Super-NaturalInstructions, as t2t import natural-instructions reads it
 # A step whose result is in runs/starter-1/ is left out, and a run that was interrupted goes on: call it again at
-# any time. About five hours on two CPU cores.
+# any time. About seven hours on two CPU cores.
 #
 # SMOKE=folder goes through the same steps with a tiny model in about a minute: it works in that folder, which is
 # a new one or that of an earlier smoke run, writes model and card there, and leaves t2t/starter/ alone.
@@ -93,14 +93,17 @@ train finetune "$run/train-recall" scripts/starter_recall.yaml "model.preset=$pr
     "model.tokenizer=$run/tokenizer" "mixture.tasks_dirs=[$run/recall]"
 train finetune "$run/train-tasks" scripts/starter.yaml "model.init_from=$run/train-recall/model" "$tasks_dirs" \
     "denoising.data=$run/corpus"
-# Once more from a lower rate, with more of what it had learnt least.
+# Twice more from a lower rate, with more of what it had learnt least.
 weights="sst2: 30, imdb: 6, amazon_review: 12, mpqa_polarity: 3, sst5: 2, goemotions: 2, tweeteval_emotion: 2"
 weights+=", ag_news: 32, newsgroups20: 0.5, trec: 8, snips: 1.5, mrpc: 3, qqp: 3, squad_v1: 11, recall: 5"
 weights+=", natural_instructions: 0.75"
+more=(optim.lr=0.005 "mixture.weights={$weights}")
 train finetune "$run/train-more" scripts/starter.yaml "model.init_from=$run/train-tasks/model" "$tasks_dirs" \
-    "denoising.data=$run/corpus" seed=2 optim.lr=0.005 training.num_steps=3000 "mixture.weights={$weights}"
+    "denoising.data=$run/corpus" seed=2 training.num_steps=3000 "${more[@]}"
+train finetune "$run/train-again" scripts/starter.yaml "model.init_from=$run/train-more/model" "$tasks_dirs" \
+    "denoising.data=$run/corpus" seed=3 training.num_steps=3300 "${more[@]}"
 
-$python - "$run/train-more/model" "$run/model" <<'PYTHON'
+$python - "$run/train-again/model" "$run/model" <<'PYTHON'
 import sys
 
 import t2t
@@ -108,7 +111,7 @@ import t2t
 t2t.load(sys.argv[1]).save(sys.argv[2], dtype="bfloat16")
 PYTHON
 mkdir -p "$starter"
-cp "$run"/model/* "$run/train-more/model/training.json" "$starter/"
+cp "$run"/model/* "$run/train-again/model/training.json" "$starter/"
 score "$starter" "$run/scores.json"
 
 [[ -f "$starter/MODEL_CARD.md" ]] || cp t2t/starter/MODEL_CARD.md "$starter/"

@@ -14,7 +14,7 @@ from typing import Any
 
 import t2t
 
-RUNS = ("train-recall", "train-tasks", "train-more", "pretrain", "sni")
+RUNS = ("train-recall", "train-tasks", "train-more", "train-again", "pretrain", "sni")
 MADE_UP = "recall"  # the task of scripts/starter_recall.py
 Summary = dict[str, Any]  # an evaluation's TaskSummary
 

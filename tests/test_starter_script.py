@@ -95,12 +95,13 @@ def test_the_whole_script_makes_a_model_with_a_card(data, tmp_path):
     card = (run / "starter" / "MODEL_CARD.md").read_text()
     assert "| train-tasks | 2 | 4 |" in card
     assert "| train-more | 2 | 4 |" in card
+    assert "| train-again | 2 | 4 |" in card
     assert "| winogrande | accuracy |" in card
     assert "| cause effect classification |" in card
     assert "| 1 training tasks of Super-NaturalInstructions |" in card
     assert {path: path.read_bytes() for path in (ROOT / "t2t" / "starter").iterdir()} == shipped
 
-    weights = run / "train-more" / "model" / "model.safetensors"
+    weights = run / "train-again" / "model" / "model.safetensors"
     made = weights.stat().st_mtime_ns
     run_script(data, run)
     assert weights.stat().st_mtime_ns == made, "a second call trained again"

@@ -1,25 +1,18 @@
-"""What both tabs share: the settings, how long an event may take, and mistakes shown in the page."""
+"""What both tabs share: the settings, and how events wait for one another."""
 
-from collections.abc import Callable
 from typing import Any, get_args
 
 import gradio as gr
 
-import t2t
-
-from . import panels
 from .handlers import LengthNorm, Settings
 
+# What is asked, chosen or typed while an event is under way counts: by Gradio's default ("once") it is
+# dropped, say a task chosen while the page loads.
+EVENT: dict[str, Any] = {"trigger_mode": "always_last", "api_visibility": "private"}
 # One request at a time for the model; the others wait in line, and the page shows their place.
-MODEL_EVENT: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1, "api_visibility": "private"}
-# Renderings take milliseconds: they neither wait for the model nor blink. What is chosen or typed while one
-# is under way counts: by Gradio's default ("once") it is dropped, say a task chosen while the page loads.
-INSTANT_EVENT: dict[str, Any] = {
-    "queue": False,
-    "show_progress": "hidden",
-    "trigger_mode": "always_last",
-    "api_visibility": "private",
-}
+MODEL_EVENT = {**EVENT, "concurrency_id": "model", "concurrency_limit": 1}
+# Renderings take milliseconds: they neither wait for the model nor blink.
+INSTANT_EVENT = {**EVENT, "queue": False, "show_progress": "hidden"}
 
 
 def settings_components() -> list[gr.components.Component]:
@@ -44,11 +37,3 @@ def settings_components() -> list[gr.components.Component]:
             info="0 writes the likeliest text.",
         )
     return [length_norm, max_new_tokens, temperature]
-
-
-def or_mistake(make_panel: Callable[[], str]) -> str:
-    """The panel, or the mistake of the user that kept it from being made."""
-    try:
-        return make_panel()
-    except t2t.T2TError as error:
-        return panels.mistake_panel(error)

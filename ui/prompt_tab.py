@@ -9,7 +9,7 @@ import t2t
 from . import handlers, panels
 from .examples import EXAMPLES
 from .handlers import Settings
-from .parts import MODEL_EVENT, or_mistake, settings_components
+from .parts import MODEL_EVENT, settings_components
 
 
 def build_prompt_tab(model: t2t.Text2Text) -> None:
@@ -46,11 +46,11 @@ def build_prompt_tab(model: t2t.Text2Text) -> None:
             )
 
     def on_answer(text: str, lines: str, *values: Any) -> str:
-        return or_mistake(
-            lambda: panels.prediction_panel(
-                handlers.answer_prompt(model, text or "", lines or "", Settings(*values))
-            )
-        )
+        try:
+            prediction = handlers.answer_prompt(model, text or "", lines or "", Settings(*values))
+        except t2t.T2TError as error:
+            return panels.mistake_panel(error)
+        return panels.prediction_panel(prediction)
 
     gr.on(
         [answer.click, prompt.submit, choices.submit],

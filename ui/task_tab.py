@@ -4,7 +4,7 @@ What is chosen is kept in the session as a `Choice`. Every template reads column
 boxes are named and filled anew when the choice changes; what is typed shows in the source at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -15,7 +15,7 @@ import t2t
 
 from . import handlers, panels
 from .handlers import Choice, Settings, Shots
-from .parts import INSTANT_EVENT, MODEL_EVENT, or_mistake, settings_components
+from .parts import INSTANT_EVENT, MODEL_EVENT, settings_components
 
 # Gradio's own way to add components to a page while it is shown, `gr.render`, misses changes of the session's
 # state (gradio issue 12224): boxes are made in advance, and shown as far as they are needed. No shipped
@@ -35,6 +35,7 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
     """Lay out the tab and wire it to the model."""
     tasks = handlers.list_tasks(folders)
     choice = gr.State()  # a Choice, or None while the chosen task's file is unreadable
+    answered = gr.State()  # the latest answer: what the model read, and the panel
     with gr.Row():
         task = gr.Dropdown(
             tasks,
@@ -147,23 +148,37 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
             del updates[result]
         return updates
 
-    def ask(values: Sequence[Any], *, all_templates: bool) -> list[handlers.TaskAnswer]:
+    def ask(
+        values: Sequence[Any], show: Callable[[list[handlers.TaskAnswer]], str], *, all_templates: bool
+    ) -> tuple[str, str]:
+        """What the chosen template makes the model read, and the panel of the answers or of a mistake."""
         chosen, number, seed_value, length_norm, max_new_tokens, temperature, *texts = values
-        if chosen is None:
-            raise t2t.T2TError("no task is open", mend="choose another task, or mend the file of this one")
-        return handlers.answer_query(
-            model,
-            typed_query(chosen, texts),
-            _shots(number, seed_value),
-            Settings(length_norm, max_new_tokens, temperature),
-            all_templates=all_templates,
-        )
+        asked = ""
+        try:
+            if chosen is None:
+                raise t2t.T2TError(
+                    "no task is open", mend="choose another task, or mend the file of this one"
+                )
+            query, shots_chosen = typed_query(chosen, texts), _shots(number, seed_value)
+            asked = handlers.render_source(query, shots_chosen)
+            answering = Settings(length_norm, max_new_tokens, temperature)
+            answers = handlers.answer_query(
+                model, query, shots_chosen, answering, all_templates=all_templates
+            )
+        except t2t.T2TError as error:
+            return asked, panels.mistake_panel(error)
+        return asked, show(answers)
 
-    def on_answer(*values: Any) -> str:
-        return or_mistake(lambda: panels.answer_panel(ask(values, all_templates=False)[0]))
+    def on_answer(*values: Any) -> tuple[str, str]:
+        return ask(values, lambda answers: panels.answer_panel(answers[0]), all_templates=False)
 
-    def on_compare(*values: Any) -> str:
-        return or_mistake(lambda: panels.comparison_panel(ask(values, all_templates=True)))
+    def on_compare(*values: Any) -> tuple[str, str]:
+        return ask(values, panels.comparison_panel, all_templates=True)
+
+    def on_answered(latest: tuple[str, str], shown: str) -> Any:
+        """An answer that took its time may be to a question that is not there any more."""
+        asked, panel = latest
+        return panel if asked == shown else gr.skip()
 
     place = [choice, shots, seed]
     opened = [choice, about, template, shots, source, result, *boxes]
@@ -175,8 +190,18 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
     shown = [*place, source, *boxes]
     gr.on(edits, on_edit, shown, [source, result], **INSTANT_EVENT)
     question = [*place, *settings, *boxes]
-    gr.on([answer.click, *(box.submit for box in boxes)], on_answer, question, result, **MODEL_EVENT)
-    compare.click(on_compare, question, result, **MODEL_EVENT)
+    for event in (
+        gr.on(
+            [answer.click, *(box.submit for box in boxes)],
+            on_answer,
+            question,
+            answered,
+            show_progress_on=result,
+            **MODEL_EVENT,
+        ),
+        compare.click(on_compare, question, answered, show_progress_on=result, **MODEL_EVENT),
+    ):
+        event.then(on_answered, [answered, source], result, **INSTANT_EVENT)
 
 
 def _filled_boxes(fields: Mapping[str, str]) -> list[gr.Textbox]:

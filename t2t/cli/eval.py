@@ -30,10 +30,12 @@ def evaluate_tasks(
             metavar="NAME,...", help="Tasks, files of tasks, clusters, or patterns such as text2sql_*."
         ),
     ],
-    templates: Annotated[
-        str,
-        typer.Option(metavar="all|NAME,...", help="Templates; all are those that ask the original task."),
-    ] = "all",
+    template: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Only this template; repeatable. Default: those that ask the original task."
+        ),
+    ] = None,
     shots: Annotated[str, typer.Option(metavar="K,...", help="Numbers of demonstrations.")] = "0",
     seeds: Annotated[int, typer.Option(min=1, help="How often demonstrations are drawn anew.")] = 1,
     split: Annotated[
@@ -79,7 +81,7 @@ def evaluate_tasks(
         evaluation = evaluate(
             loaded,
             loaded_tasks,
-            templates=templates if templates == "all" else _split_list(templates),
+            templates=template or "all",
             shots=numbers,
             seeds=seeds,
             seed=seed,

@@ -130,6 +130,8 @@ def _check_source_of_rows(has_row: bool, input_file: Path | None, output_file: P
         raise typer.BadParameter(f"--output writes JSON lines: name it {output_file.stem}.jsonl")
     if not output_file.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {output_file.parent} for --output")
+    if output_file.exists() and output_file.samefile(input_file):
+        raise typer.BadParameter("--output is the --input file, and would replace its rows: name another one")
 
 
 def _num_rows(path: Path) -> int | None:

@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Mapping
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,8 +55,9 @@ def show(
     shown: list[dict[str, Any]] = []
     failed: list[T2TError] = []
     for each in templates:
+        render = each.render if loaded.file.is_labelled(context) else each.render_source
         try:
-            shown.append(_document(each.render(context, example_id=example_id), counter))
+            shown.append(_document(render(context, example_id=example_id), counter))
         except T2TError as fault:  # the others help to see why
             failed.append(fault)
             shown.append({"template": each.name, "error": str(fault)})
@@ -67,7 +69,7 @@ def show(
                 "description": loaded.file.description,
                 "model": counter.name,
                 "example_id": example_id,
-                "row": context,
+                "row": _as_json(context),
                 "templates": shown,
             }
         )
@@ -83,17 +85,26 @@ def show(
 
 
 def _document(one: "RenderedExample", counter: "TokenCounter") -> dict[str, Any]:
-    [num_source_tokens] = counter.count([one.source])
-    [num_target_tokens] = counter.count([one.target], are_targets=True)
+    """An example for printing; target and its tokens are None where the row has no label."""
     return {
         "template": one.template,
         "source": one.source,
-        "target": one.target,
+        "target": one.target or None,
         "answer_choices": one.answer_choices,
         "references": one.references,
-        "num_source_tokens": num_source_tokens,
-        "num_target_tokens": num_target_tokens,
+        "num_source_tokens": counter.count([one.source])[0],
+        "num_target_tokens": counter.count([one.target], are_targets=True)[0] if one.target else None,
     }
+
+
+def _as_json(value: Any) -> Any:
+    """The value as JSON can hold it: a date, a decimal or NaN of a Parquet file becomes its text."""
+    if isinstance(value, Mapping):
+        return {str(name): _as_json(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(item) for item in value]
+    is_plain = value is None or isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
+    return value if is_plain else str(value)
 
 
 def _print_template(one: Mapping[str, Any]) -> None:
@@ -102,7 +113,8 @@ def _print_template(one: Mapping[str, Any]) -> None:
     if "error" in one:
         print(one["error"])
         return
-    heads = (f"source, {one['num_source_tokens']} tokens", f"target, {one['num_target_tokens']} tokens")
+    target = one["target"] or "none, for the row has no label"
+    heads = (f"source, {one['num_source_tokens']} tokens", f"target, {one['num_target_tokens'] or 0} tokens")
     choices = "" if one["answer_choices"] is None else f"choices: {' | '.join(one['answer_choices'])}"
     if sys.stdout.isatty() and shutil.get_terminal_size().columns >= MIN_WIDTH:
         from rich.box import MINIMAL
@@ -110,9 +122,9 @@ def _print_template(one: Mapping[str, Any]) -> None:
 
         columns = [Column(head, ratio=r, overflow="fold") for head, r in zip(heads, (7, 3), strict=True)]
         table = Table(*columns, box=MINIMAL, expand=True, show_edge=False, pad_edge=False)
-        table.add_row(one["source"], "\n\n".join(filter(None, [one["target"], choices])))
+        table.add_row(one["source"], "\n\n".join(filter(None, [target, choices])))
         print_rich(table)
     else:
-        print(f"[{heads[0]}]\n{one['source']}\n[{heads[1]}]\n{one['target']}")
+        print(f"[{heads[0]}]\n{one['source']}\n[{heads[1]}]\n{target}")
         if choices:
             print(f"[{choices}]")

@@ -5,7 +5,7 @@ A sample of rows is drawn at random with a fixed seed, never from the top: many 
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from t2t.data.task import EXAMPLES, Task
@@ -69,14 +69,9 @@ class Questions:
     def examples(self, template: Template) -> list[RenderedExample]:
         """The rows through a template, without demonstrations.
 
-        Choices that a row repeats are named once: two equal texts cannot be ranked against each other.
-
         Raises: TemplateError for a row that does not render.
         """
-        return [
-            _with_distinct_choices(template.render(row, example_id=example_id))
-            for example_id, row in self.rows
-        ]
+        return [template.render(row, example_id=example_id) for example_id, row in self.rows]
 
     def with_shots(
         self, examples: Sequence[RenderedExample], template: Template, *, shots: int, seed: int
@@ -164,9 +159,3 @@ def _choose_templates(task: Task, names: str | Sequence[str]) -> tuple[Template,
             mend="name the templates to evaluate",
         )
     return original
-
-
-def _with_distinct_choices(example: RenderedExample) -> RenderedExample:
-    if example.answer_choices is None:
-        return example
-    return replace(example, answer_choices=tuple(dict.fromkeys(example.answer_choices)))

@@ -21,6 +21,7 @@ from t2t.templates.work import CHARACTER, ITEM, Refused, Work, cost_of, printabl
 JINJA_FILTERS: Mapping[str, Any] = jinja_filters.FILTERS
 JINJA_TESTS: Mapping[str, Any] = jinja_tests.TESTS
 
+MADE = frozenset({"answer_choices", "demonstrations"})  # names in a text that the template gives, not the row
 MAX_RANGE = 1_000  # numbers
 MAX_DIGITS = 100  # characters of a number in a text
 
@@ -49,6 +50,7 @@ _JINJA_FILTERS = _words(
     """abs capitalize count d default dictsort first groupby items last length list lower map max min reject
     rejectattr reverse select selectattr sort title truncate unique upper wordcount"""
 )
+_OF_TEXT = _words("capitalize lower title truncate upper wordcount")  # Jinja's make "None" of null
 _OVER_ITEMS = _words(
     """choice dictsort groupby list map max min most_frequent reject rejectattr select selectattr sort sum
     unique"""
@@ -83,7 +85,7 @@ def call_method(work: Work, function: Any, *args: Any, **kwargs: Any) -> Any:
     return function(*args, **kwargs)
 
 
-def _paid(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def _paid(name: str, function: Callable[..., Any], *, takes_null: bool = True) -> Callable[..., Any]:
     """The filter or test of that name, made to pay for its value and its arguments."""
     weight, character = _WEIGHTS.get(name, 1), ITEM if name in _OVER_ITEMS else CHARACTER
     passed = getattr(function, "jinja_pass_arg", None)
@@ -91,6 +93,8 @@ def _paid(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
     @pass_context
     def paid(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if value is None and not takes_null:
+            printable(value)  # raises
         if isinstance(value, Iterator):  # such as `map` gives: its items are paid for, what they hold is not
             value = list(value)
             cost = cost_of(value) - ITEM * (1 + len(value))
@@ -191,8 +195,8 @@ def _choice(context: Context, items: Iterable[Any]) -> Any:
     items = list(items)
     if not items:
         raise Refused("it takes a choice of no items")
-    # Not `answer_choices`: the source is rendered with them, they themselves without.
-    names = sorted(context.parent.keys() - context.environment.globals.keys() - {"answer_choices"})
+    # Not what the template makes: only some of its texts are rendered with that.
+    names = sorted(context.parent.keys() - context.environment.globals.keys() - MADE)
     row = {name: context.parent[name] for name in names}
     context.work.charge(cost_of(row))
     seed = json.dumps([row, items], default=lambda other: type(other).__name__)
@@ -280,7 +284,9 @@ OWN_FILTERS: dict[str, Callable[..., Any]] = {
     "trim": _trim,
 }
 FILTERS: dict[str, Callable[..., Any]] = OWN_FILTERS | {
-    name: JINJA_FILTERS[name] if name in _WITHOUT_COST else _paid(name, JINJA_FILTERS[name])
+    name: JINJA_FILTERS[name]
+    if name in _WITHOUT_COST
+    else _paid(name, JINJA_FILTERS[name], takes_null=name not in _OF_TEXT)
     for name in _JINJA_FILTERS
 }
 INTERNAL_FILTERS: dict[str, Callable[..., Any]] = {

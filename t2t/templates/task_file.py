@@ -152,12 +152,17 @@ class TaskFile(Strict):
         index = self._label_index(label, values.get("label_name"))
         return {**values, "label": index, "label_name": self.labels[index]}
 
+    def is_labelled(self, context: Mapping[str, Any]) -> bool:
+        """Whether a row, as `context` gives it, has the label that the task has; a test split may hide it."""
+        return self.labels is None or self.label_column in context
+
     def _label_index(self, label: object, label_name: object) -> int:
         labels = self.labels or ()
         if isinstance(label, str):
             if label in labels:
                 return labels.index(label)
-            if label.isdecimal() and int(label) < len(labels):  # an index, as a csv file writes it
+            # An index, as a csv file writes it. Where labels are numbers, "0" would be one and "1" a word.
+            if label.isdecimal() and int(label) < len(labels) and not any(map(str.isdecimal, labels)):
                 return int(label)
         elif isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(labels):
             # With labels "1" to "5", is 3 the word "3" or the index of "4"? `label_name` tells where it was

@@ -19,12 +19,12 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from t2t.errors import Location, TemplateError, did_you_mean
 from t2t.templates.answer_choices import check_choices, choice_programs, render_choices
+from t2t.templates.filters import MADE
 from t2t.templates.program import Program, compile_text, line_of
 from t2t.templates.work import Work
 from t2t.yaml_file import YamlFile
 
 FIELDS = ("source", "target", "answer_choices", "demonstrations")  # the fields that are programs over a row
-_MADE = {"answer_choices", "demonstrations"}  # names in a source that the template gives, not the row
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class RenderedExample:
 
     source: str
     target: str  # one of answer_choices, where there are any; empty where the row has no label
-    answer_choices: tuple[str, ...] | None
+    answer_choices: tuple[str, ...] | None  # each once, though a row may name one twice
     references: tuple[str, ...]  # all acceptable answers; (target,) where the task names none
     task: str
     template: str
@@ -102,7 +102,7 @@ class Template(BaseModel):
     def columns(self) -> frozenset[str]:
         """The names that source, target and answer choices read from a row. Raises: TemplateError."""
         programs = [program for field in FIELDS for program in self.programs(field)]
-        return frozenset(name for program in programs for name in program.columns) - _MADE
+        return frozenset(name for program in programs for name in program.columns) - MADE
 
     def faults(self) -> list[TemplateError]:
         """What is wrong with it before any row is seen: texts that do not compile, unfit answer choices."""
@@ -128,7 +128,7 @@ class Template(BaseModel):
             for field in FIELDS
             for program in self.programs(field)
             for name, line in program.columns.items()
-            if name not in have and name not in _MADE and name not in program.optional
+            if name not in have and name not in MADE and name not in program.optional
         ]
 
     def programs(self, field: str) -> tuple[Program, ...]:
@@ -152,8 +152,8 @@ class Template(BaseModel):
             example_id: carried along to every report.
         Raises: TemplateError for a missing column, an empty text, or a target outside the answer choices.
         """
-        query = self.render_source(row, example_id=example_id)
-        choices = query.answer_choices
+        choices = self._choices(row)
+        query = self._query(row, choices, example_id)
         target = self._text("target", row if choices is None else {**row, "answer_choices": choices})
         if choices is not None and target not in choices:
             raise self._error(
@@ -166,17 +166,29 @@ class Template(BaseModel):
 
     def render_source(self, row: Mapping[str, Any], *, example_id: str = "") -> RenderedExample:
         """Source and answer choices of a row, which needs no label. Raises: TemplateError, as `render`."""
-        made: dict[str, Any] = {}
-        choices: tuple[str, ...] | None = None
-        if self.answer_choices is not None:
-            made["answer_choices"] = choices = self._texts("answer_choices", self.answer_choices, row)
+        return self._query(row, self._choices(row), example_id)
+
+    def _choices(self, row: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """The answer choices as the template's texts read them: in label order, some perhaps twice."""
+        if self.answer_choices is None:
+            return None
+        return self._texts("answer_choices", self.answer_choices, row)
+
+    def _query(
+        self, row: Mapping[str, Any], choices: tuple[str, ...] | None, example_id: str
+    ) -> RenderedExample:
+        made: dict[str, Any] = {} if choices is None else {"answer_choices": choices}
         demonstrations: tuple[str, ...] = ()
         if self.demonstrations:
             demonstrations = self._demonstrations(row)
             made["demonstrations"] = "".join(demonstrations)
         source = self._text("source", {**row, **made} if made else row)
+        if demonstrations and made["demonstrations"] not in source:
+            mend = "write {{ demonstrations }} once, without a filter"
+            raise self._error("source", "does not show its demonstrations as they are", mend=mend)
+        distinct = None if choices is None else tuple(dict.fromkeys(choices))
         return RenderedExample(
-            source, "", choices, (), self.task, self.name, example_id, demonstrations=demonstrations
+            source, "", distinct, (), self.task, self.name, example_id, demonstrations=demonstrations
         )
 
     def _demonstrations(self, row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ def cost_of(value: Any, known: dict[int, int] | None = None) -> int:
 
 
 def text_of(work: Work, value: Any) -> str:
-    """`str(value)`, paid for. Raises: Refused for what is neither text nor a number nor holds only such."""
+    """`str(value)`, paid for. Raises: Refused for what is neither text nor a number nor a list or mapping."""
     if isinstance(value, str):
         work.charge(CHARACTER * len(value))
         return value
@@ -95,7 +95,7 @@ def text_of(work: Work, value: Any) -> str:
         text = str(value)
         work.make_text(len(text))
         return text
-    return str(printable(value) if value is not None else value)
+    return str(printable(value))
 
 
 def printable(value: Any) -> Any:

@@ -98,8 +98,7 @@ def encode_examples(
 
 
 def _wrong_choices(example: RenderedExample) -> list[str]:
-    """The choices that are not the target, each once: a dataset may repeat one."""
-    return [choice for choice in dict.fromkeys(example.answer_choices or ()) if choice != example.target]
+    return [choice for choice in example.answer_choices or () if choice != example.target]
 
 
 def _encode_wrong_choices(

@@ -17,6 +17,7 @@ from t2t.config import FinetuneConfig, PretrainConfig, TrainingConfig
 from t2t.data.locks import alone_in
 from t2t.errors import Location, TrainingError
 from t2t.evaluation.training_record import TrainingRecord
+from t2t.inference.answering import max_positions, max_source_positions
 from t2t.model.pretrained import replace_folder
 from t2t.training.batches import Batches
 from t2t.training.checkpoint import checkpoint_folder, newest_checkpoint
@@ -165,6 +166,30 @@ def check_model(model: PreTrainedModel, config: PretrainConfig | FinetuneConfig)
         check_dropout(model)
     if config.optim.layer_lr_decay != 1 or config.optim.unfreeze_every is not None:
         depths(name for name, _ in model.named_parameters())
+    check_lengths(model, config)
+
+
+def check_lengths(model: PreTrainedModel, config: PretrainConfig | FinetuneConfig) -> None:
+    """Raises: TrainingError if sources or targets may be longer than a BART has positions for."""
+    if isinstance(config, PretrainConfig):
+        source_lens = {"objective.max_source_len": config.objective.max_source_len}
+        target_lens = {}
+    else:
+        source_lens = {"lengths.max_source_len": config.lengths.max_source_len}
+        target_lens = {"lengths.max_target_len": config.lengths.max_target_len}
+        if config.denoising:
+            source_lens["denoising.objective.max_source_len"] = config.denoising.objective.max_source_len
+    for part, lens, positions in [
+        ("encoder", source_lens, max_source_positions(model)),
+        ("decoder", target_lens, max_positions(model)),
+    ]:
+        for key, length in lens.items():
+            if positions is not None and length > positions:
+                raise TrainingError(
+                    f"{key} is {length}, and the model's {part} has {positions} positions",
+                    where=Location(field=key),
+                    mend=f"set {key}={positions} or less",
+                )
 
 
 def build_validation(data: Data, training: TrainingConfig) -> Validation | None:

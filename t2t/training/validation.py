@@ -32,7 +32,6 @@ from t2t.errors import Location, MixtureError, raise_faults
 from t2t.evaluation.evaluate import answer_examples
 from t2t.evaluation.metrics import METRICS, Metric
 from t2t.evaluation.questions import ALL, Questions
-from t2t.inference.answering import max_source_positions
 from t2t.inference.rank import LengthNorm
 from t2t.inference.text2text import Text2Text
 from t2t.templates.template import RenderedExample
@@ -221,14 +220,12 @@ class TaskScorer:
         }
 
     def _score(self, model: Text2Text, metric: Metric, examples: Sequence[RenderedExample]) -> float:
-        # Training may allow more than a BART has positions for, as long as no row is that long.
-        positions = max_source_positions(model.model)
         predictions = answer_examples(
             model,
             examples,
             length_norm=self._length_norm,
             max_new_tokens=self._max_new_tokens,
-            max_source_len=min(self._max_source_len, positions or self._max_source_len),
+            max_source_len=self._max_source_len,
         )
         answers = [prediction.text for prediction in predictions]
         return metric(answers, [example.references for example in examples])

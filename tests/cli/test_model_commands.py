@@ -164,6 +164,10 @@ def test_a_corrupt_row_is_found_before_anything_is_asked(t2t, toy_starter, mood,
         ("--set a=1 --output x.jsonl", "--output is for the rows of an --input file"),
         ("--input rows.jsonl --output x.csv", "--output writes JSON lines: name it x.jsonl"),
         ("--input rows.jsonl --output no/x.jsonl", "there is no folder no for --output"),
+        (
+            "--input rows.jsonl --output ./rows.jsonl",
+            "--output is the --input file, and would replace its rows: name another one",
+        ),
     ],
 )
 def test_misuse_of_run_is_told_before_a_model_is_loaded(t2t, rows_file, monkeypatch, options, message):
@@ -189,7 +193,7 @@ def test_eval_prints_its_document_and_keeps_every_answer(t2t, toy_starter, mood,
 
 
 def test_eval_prints_a_table_and_where_the_answers_are(t2t, toy_starter, mood, toy_data_root, tmp_path):
-    options = ["--templates", "good day", "--split", "validation", "--data-root", toy_data_root]
+    options = ["--template", "good day", "--split", "validation", "--data-root", toy_data_root]
     out = t2t("eval", "--tasks", mood, *options, "--out", tmp_path / "results").out
     assert "8 validation x 1 templates" in out
     assert out.splitlines()[-1].startswith(f"every answer: {tmp_path / 'results' / 'starter-'}")

@@ -1,9 +1,12 @@
 """`t2t tasks`, `t2t show` and `t2t check`: they read task files and need no model."""
 
+import datetime
 import json
 import os
 import re
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from t2t.templates import find_task_files
@@ -151,6 +154,30 @@ def test_show_takes_rows_of_the_data_too(t2t, mood, toy_data_root):
             "num_target_tokens": 2,
         }
     ]
+
+
+def test_show_of_a_row_without_a_label_shows_what_is_asked(t2t, mood, tmp_path):
+    rows = tmp_path / "toy_mood" / "test.jsonl"
+    rows.parent.mkdir()
+    rows.write_text('{"text": "It hailed.", "label": null}\n')
+    options = ["--split", "test", "--template", "good day", "--data-root", tmp_path]
+    assert "[target, 0 tokens]\nnone, for the row has no label\n" in t2t("show", mood, *options).out
+    [shown] = json.loads(t2t("show", mood, *options, "--json").out)["templates"]
+    assert (shown["source"], shown["target"]) == ("Was this a good day? It hailed.", None)
+    assert (shown["references"], shown["num_target_tokens"]) == ([], None)
+
+
+def test_show_writes_what_json_has_no_form_for_as_text(t2t, tmp_path):
+    day = datetime.date(2020, 2, 29)
+    table = pyarrow.table({"text": ["Hail."], "day": [day], "rain": [float("nan")], "hours": [[1, 2]]})
+    pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
+    file = tmp_path / "echo.yaml"
+    file.write_text(
+        "task: echo\ncluster: talk\ndescription: Say it again.\ndataset: {files: {train: rows.parquet}}\n"
+        'metrics: [exact_match]\ntemplates:\n  - {name: again, source: "Say {{text}}", target: "{{text}}"}\n'
+    )
+    row = json.loads(t2t("show", file, "--json").out)["row"]
+    assert row == {"text": "Hail.", "day": "2020-02-29", "rain": "nan", "hours": [1, 2]}
 
 
 def test_show_of_a_row_that_is_not_there_is_an_error(t2t, mood):

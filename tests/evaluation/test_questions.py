@@ -84,18 +84,6 @@ def test_an_unknown_template_is_an_error(mood):
     assert caught.value.mend == 'did you mean "good day"?'
 
 
-def test_choices_that_a_row_repeats_are_named_once(toy_tasks_dir, toy_data_root):
-    path = toy_tasks_dir / "sums" / "toy_sums.yaml"
-    data = yaml.safe_load(path.read_text())
-    for template in data["templates"]:
-        template["answer_choices"] = "{{ options }}"
-    data["examples"] = [{"left": 1, "right": 1, "total": "2", "options": ["2", "3", "2"]}]
-    path.write_text(yaml.safe_dump(data))
-    questions = Questions.prepare(Task.load(path), split="examples")
-    [example] = questions.examples(questions.templates[0])
-    assert example.answer_choices == ("2", "3")
-
-
 def test_a_row_is_never_its_own_demonstration(toy_tasks_dir, toy_data_root):
     folder = toy_data_root / "toy_mood"
     (folder / "test.jsonl").write_text((folder / "train.jsonl").read_text())  # all rows are in both splits

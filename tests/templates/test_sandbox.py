@@ -298,12 +298,20 @@ def test_a_template_changes_its_own_copy_of_a_row():
 
 
 def test_a_choice_depends_on_the_row_and_is_the_same_in_source_and_target():
-    template = Template(name="t", source="{{ [1, 2, 3] | choice }}", target="{{ [1, 2, 3] | choice }}")
+    draw = "{{ [1, 2, 3] | choice }}"
+    template = Template(name="t", source=draw, target=draw)
     rendered = [template.render({"number": number}) for number in range(300)]
     assert all(example.source == example.target for example in rendered)
     counts = [sum(example.source == choice for example in rendered) for choice in "123"]
     # Binomial(300, 1/3) has mean 100 and standard deviation sqrt(300 x 1/3 x 2/3) = 8.2; five of them are 41.
     assert all(59 <= count <= 141 for count in counts)
+
+
+def test_a_choice_is_the_same_in_source_and_target_of_a_template_with_demonstrations():
+    draw = "{{ [1, 2, 3] | choice }}"
+    template = Template(name="t", source="{{ demonstrations }}" + draw, target=draw, demonstrations=["4 "])
+    rendered = [template.render({"number": number}) for number in range(30)]
+    assert all(example.source == f"4 {example.target}" for example in rendered)
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ def test_a_number_is_never_guessed_to_be_a_label_or_an_index(write_task):
         "  have:  1, 2\n  mend:  write the labels as text in the data"
     )
     assert file.context(file.context({"label": "1"})) == {"label": 0, "label_name": "1"}
+    assert label_error(file, "0").startswith("a row of task \"rte\" has a label that the task lacks: '0'")
 
 
 @given(labels=st.lists(st.text(min_size=1), min_size=2, unique=True), data=st.data())

@@ -52,9 +52,10 @@ def test_an_expression_may_compute_the_choices():
     )
 
 
-def test_a_row_may_repeat_a_choice():
-    query = template(answer_choices="{{ options }}").render_source({"text": "x", "options": ["a", "a"]})
-    assert query.answer_choices == ("a", "a")
+def test_a_choice_that_a_row_repeats_is_asked_once():
+    last = template(target="{{ answer_choices[2] }}", answer_choices="{{ options }}")
+    example = last.render({"text": "x", "options": ["a", "a", "b"]})
+    assert (example.target, example.answer_choices) == ("b", ("a", "b"))
 
 
 def test_an_unlabelled_row_gives_source_and_choices():
@@ -175,8 +176,12 @@ def test_a_failed_rendering_says_why(fields, message):
     assert error_of(template(**fields)) == message
 
 
-def test_a_null_column_is_not_printed_as_none():
-    assert error_of(template(), {"text": None}) == (
+@pytest.mark.parametrize(
+    "source",
+    ["{{ text }}", "{{ text ~ '!' }}", "{{ text | upper }}", "{{ text | trim }}", "{{ text | string }}"],
+)
+def test_a_null_column_is_not_printed_as_none(source):
+    assert error_of(template(source=source), {"text": None}) == (
         'template "t" does not render: it prints a column that is null; test for it with {% if %}\n'
         "  where: source"
     )
@@ -282,3 +287,11 @@ def test_a_template_shows_its_own_demonstrations_where_the_source_says():
     assert example.source == "Add.\n\nSum of 1 and 1: 2\n\nSum of 9 and 4: 13\n\nSum of 2 and 4:"
     assert example.demonstrations == ("Sum of 1 and 1: 2\n\n", "Sum of 9 and 4: 13\n\n")
     assert template.render({"a": 2, "b": 3}).demonstrations == ("Sum of 1 and 1: 2\n\n",)  # empty: left out
+
+
+def test_demonstrations_that_the_source_changes_could_not_be_left_out_of_it():
+    shouting = template(source="{{ demonstrations | upper }}{{ text }}", demonstrations=["one: two\n"])
+    assert error_of(shouting) == (
+        'template "t" does not show its demonstrations as they are\n'
+        "  where: source\n  mend:  write {{ demonstrations }} once, without a filter"
+    )

@@ -9,13 +9,14 @@ from safetensors import SafetensorError
 
 from t2t.data.locks import alone_in
 from t2t.errors import TrainingError
+from t2t.model import build_model
 from t2t.training import checkpoint as checkpoint_module
 from t2t.training.checkpoint import checkpoint_folder, newest_checkpoint
 from t2t.training.pretrain import pretrain
-from t2t.training.run import build_accelerator, is_full_disk
+from t2t.training.run import build_accelerator, check_lengths, is_full_disk
 from t2t.training.run_folder import RunFolder
 
-from .conftest import metrics_of, pretrain_config
+from .conftest import finetune_config, metrics_of, pretrain_config
 from .test_pretrain import KillAt, Killed
 
 FULL = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
@@ -121,6 +122,38 @@ def test_the_sharding_of_accelerate_is_refused(pretrain_values, tmp_path, monkey
         "  where: training.shard\n"
         "  mend:  launch it without that option, and set training.shard=true"
     )
+
+
+def test_sources_longer_than_a_bart_has_positions_for_are_refused_before_training(pretrain_values):
+    config = pretrain_config(
+        pretrain_values, model={"preset": "bart-tiny"}, objective={"max_source_len": 512}
+    )
+    with pytest.raises(TrainingError) as caught:
+        pretrain(config)
+    assert str(caught.value) == (
+        "objective.max_source_len is 512, and the model's encoder has 256 positions\n"
+        "  where: objective.max_source_len\n"
+        "  mend:  set objective.max_source_len=256 or less"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lengths", "problem"),
+    [
+        ({"max_source_len": 256, "max_target_len": 256}, None),
+        ({"max_source_len": 257}, "lengths.max_source_len is 257, and the model's encoder has 256 positions"),
+        ({"max_target_len": 300}, "lengths.max_target_len is 300, and the model's decoder has 256 positions"),
+    ],
+)
+def test_lengths_of_fine_tuning_are_compared_with_a_barts_positions(finetune_values, lengths, problem):
+    model = build_model("bart-tiny", vocab_size=384, pad_id=0, eos_id=1)
+    config = finetune_config(finetune_values, lengths=lengths)
+    if problem is None:
+        check_lengths(model, config)
+        return
+    with pytest.raises(TrainingError) as caught:
+        check_lengths(model, config)
+    assert caught.value.problem == problem
 
 
 def test_one_process_shards_nothing(pretrain_values):

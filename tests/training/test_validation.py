@@ -203,13 +203,6 @@ def test_choices_are_ranked_by_what_the_loss_trains(both_validated, monkeypatch,
     assert [options for *_, options in asked] == [expected, expected]
 
 
-def test_sources_are_cut_where_the_model_has_no_more_positions(both_validated, monkeypatch):
-    asked = note_asked(monkeypatch)
-    monkeypatch.setattr("t2t.training.validation.max_source_positions", lambda model: 24)
-    finetune(finetune_config(both_validated, validation=SCORE, training={"num_steps": 1}))
-    assert [options["max_source_len"] for *_, options in asked] == [24, 24]
-
-
 def test_rows_are_rendered_once_however_often_they_are_asked(both_validated, monkeypatch):
     rendered = []
 

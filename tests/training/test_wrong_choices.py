@@ -44,11 +44,6 @@ def test_a_batch_holds_all_choices_but_the_target(tokenizer):
     assert batch.num_target_tokens == (batch.labels != -100).sum()
 
 
-def test_a_wrong_choice_that_is_repeated_counts_once(tokenizer):
-    [encoded] = encode(tokenizer, [example(0, ("a boat", "sails", "sails"))], with_wrong_choices=True)
-    assert [text(tokenizer, ids) for ids in encoded.wrong_ids] == ["sails"]
-
-
 def test_a_choice_that_is_cut_to_the_target_is_not_wrong(tokenizer):
     choices = ("sails by the sea", "sails by the house")
     long = encode(tokenizer, [example(0, choices)], with_wrong_choices=True)

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from importlib import import_module
+from threading import Event
 from urllib.parse import urlsplit
 
 import pytest
@@ -320,6 +321,46 @@ def test_a_changed_question_takes_its_old_answer_away(task_page):
     task_page.locator("#task-another").click()
     expect(source_of(task_page)).to_have_value("Hail all day. Is that nice or nasty?")
     expect(task_page.locator("#task-result")).to_have_text("The answer appears here.")
+
+
+@pytest.fixture
+def held(ui, monkeypatch) -> Iterator[Event]:
+    """Answers of tasks are made once it is set."""
+    answer_query, released = ui.handlers.answer_query, Event()
+
+    def answer_later(*args, **kwargs):
+        assert released.wait(PATIENCE / 1000)
+        return answer_query(*args, **kwargs)
+
+    monkeypatch.setattr(ui.handlers, "answer_query", answer_later)
+    yield released
+    released.set()
+
+
+def test_an_answer_that_comes_after_the_question_changed_is_not_shown(task_page, held):
+    field = task_page.locator("#task-fields textarea")
+    expect(field).to_have_value("The sun shines.")
+    task_page.locator("#task-answer").click()
+    expect(task_page.locator("#task-result .progress-text")).to_be_visible()
+    field.fill("It pours.")
+    expect(source_of(task_page)).to_have_value("It pours. Is that nice or nasty?")
+    held.set()
+    expect(task_page.locator("#task-result .progress-text")).to_have_count(0)
+    task_page.wait_for_timeout(500)  # milliseconds, for the event that would show it
+    expect(task_page.locator("#task-result")).to_have_text("The answer appears here.")
+
+
+def test_what_is_asked_while_an_answer_is_under_way_is_answered_too(task_page, held):
+    field = task_page.locator("#task-fields textarea")
+    expect(field).to_have_value("The sun shines.")
+    task_page.locator("#task-answer").click()
+    expect(task_page.locator("#task-result .progress-text")).to_be_visible()
+    field.fill("It pours.")
+    expect(source_of(task_page)).to_have_value("It pours. Is that nice or nasty?")
+    task_page.locator("#task-answer").click()
+    held.set()
+    expect(task_page.locator("#task-result .t2t-bar")).to_have_count(2)
+    expect(task_page.locator("#task-result .t2t-label")).to_have_count(0)  # an edited row has none
 
 
 def test_all_templates_are_compared_in_a_table(task_page):

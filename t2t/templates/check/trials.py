@@ -115,15 +115,12 @@ def _try(
     tried: list[Context] = []
     rendered: list[RenderedExample] = []
     for example_id, context in contexts:
-        is_query = (
-            file.labels is not None and file.label_column not in context
-        )  # a test split may hide its labels
         try:
-            if is_query:
-                template.render_source(context)
-            else:
+            if file.is_labelled(context):
                 rendered.append(template.render(context, example_id=example_id))
                 tried.append(context)
+            else:
+                template.render_source(context)
         except T2TError as fault:
             failed.setdefault(fault.where, []).append((example_id, fault))
     faults = []

@@ -140,6 +140,9 @@ def _template(found: dict[str, Any]) -> dict[str, Any]:
         "source": text_of(source).replace(PROTECTED, SEPARATOR),
         "target": text_of(target).replace(PROTECTED, SEPARATOR),
     }
+    for field in ("source", "target"):
+        if not template[field]:
+            raise NotConvertible(f"has an empty {field}")
     if found.get("answer_choices"):
         choices = answer_choices(str(found["answer_choices"]))
         if _may_be_a_choice(target, choices):

@@ -151,6 +151,8 @@ def test_a_converted_template_renders_the_same_source_and_target(convert, jinja,
     ("jinja", "choices", "reason"),
     [
         ("{{ text }}", None, 'has no "|||" between source and target'),
+        (" ||| b", None, "has an empty source"),
+        ("a ||| {% set b = 1 %}", None, "has an empty target"),
         ("a ||| b ||| c", None, 'has more than one "|||"'),
         ("{% for word in words %}{{ word }} ||| {% endfor %}", None, 'has a "|||" inside a for'),
         ("{% raw %}{{ a }}{% endraw %} ||| b", None, "has a raw block"),
