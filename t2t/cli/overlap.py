@@ -18,8 +18,9 @@ TasksOption = Annotated[
     str | None,
     typer.Option(
         "--tasks",
-        metavar="all|NAME,...",
-        help="With --overlap: tasks whose validation and test rows are looked for; all are those with data.",
+        metavar="NAME,...",
+        help="With --overlap: tasks, clusters or patterns such as '*', whose validation and test rows are "
+        "looked for. Of a cluster or pattern, those with such rows on this machine.",
     ),
 ]
 AgainstOption = Annotated[
@@ -48,8 +49,8 @@ def report_overlap(
 
     evaluated = [
         (task, split)
-        for task in _tasks(tasks, data_root, tasks_dirs)
-        for split in _evaluation_splits(task, is_named=tasks != "all")
+        for task in _evaluated(tasks, data_root, tasks_dirs)
+        for split in _evaluation_splits(task)
     ]
     sources = [source for what in against for source in _sources(what, data_root, tasks_dirs)]
     with progress_bar("comparing", unit="files", total=len(sources)) as advance:
@@ -86,28 +87,29 @@ def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f}" if whole else "-"
 
 
-def _tasks(names: str, data_root: Path | None, tasks_dirs: Sequence[Path]) -> "list[Task]":
+def _evaluated(names: str, data_root: Path | None, tasks_dirs: Sequence[Path]) -> "list[Task]":
+    """The tasks that are named, each once. Raises: MissingDataError for a name without rows to evaluate."""
     from t2t.data.task import Task
-    from t2t.templates import find_task_files, task_folders
-
-    listed = [name.strip() for name in names.split(",") if name.strip()]
-    if listed == ["all"]:
-        listed = list(find_task_files(*task_folders(tasks_dirs)))
-    return [Task.load(name, data_root=data_root, tasks_dirs=tasks_dirs) for name in listed]
-
-
-def _evaluation_splits(task: "Task", *, is_named: bool) -> list[str]:
-    """The splits that are not for training. Raises: MissingDataError for a task named that has none here."""
     from t2t.errors import MissingDataError
+    from t2t.templates.library import choose_task_files
 
-    splits = [split for split in task.splits() if split != "train"]
-    if is_named and not splits:
-        raise MissingDataError(
-            f'task "{task.name}" has no validation or test rows on this machine',
-            where=task.file.location("dataset"),
-            mend="name the folder of local data sets with --data-root or T2T_DATA",
-        )
-    return splits
+    found: dict[str, Task] = {}
+    for name in filter(None, map(str.strip, names.split(","))):
+        loaded = [
+            Task.load(path, data_root=data_root) for path in choose_task_files([name], tasks_dirs=tasks_dirs)
+        ]
+        with_rows = [task for task in loaded if _evaluation_splits(task)]
+        if not with_rows:
+            raise MissingDataError(
+                f'of "{name}" there are no validation or test rows on this machine',
+                mend="name the folder of local data sets with --data-root or T2T_DATA",
+            )
+        found.update((task.name, task) for task in with_rows)
+    return list(found.values())
+
+
+def _evaluation_splits(task: "Task") -> list[str]:
+    return [split for split in task.splits() if split != "train"]
 
 
 def _sources(what: str, data_root: Path | None, tasks_dirs: Sequence[Path]) -> "list[Source]":

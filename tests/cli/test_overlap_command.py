@@ -66,10 +66,10 @@ def test_a_run_stands_for_the_training_rows_of_its_mixture(run, mood, toy_data_r
     assert document["against"] == ["toy_mood train"]
 
 
-def test_all_tasks_are_those_with_rows_to_evaluate(run, mood, tmp_path, monkeypatch):
+def test_of_a_pattern_those_with_rows_to_evaluate_are_taken(run, mood, tmp_path, monkeypatch):
     (tmp_path / "shipped").mkdir()  # in the place of the many that come with t2t
     monkeypatch.setattr("t2t.templates.library.task_templates_dir", lambda: tmp_path / "shipped")
-    document = json.loads(run("--tasks", "all", "--against", "toy_sums", "--json", *mood).out)
+    document = json.loads(run("--tasks", "toy_*,toy_mood", "--against", "toy_sums", "--json", *mood).out)
     assert [(one["task"], one["split"]) for one in document["overlap"]] == [
         ("toy_mood", "validation"),
         ("toy_mood", "test"),
@@ -79,7 +79,7 @@ def test_all_tasks_are_those_with_rows_to_evaluate(run, mood, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("toy_sums", "toy_mood"), 'task "toy_sums" has no validation or test rows on this machine'),
+        (("toy_sums", "toy_mood"), 'of "toy_sums" there are no validation or test rows on this machine'),
         (("toy_mood", "gone.jsonl"), 'there is no data file "gone.jsonl"'),
         (("toy_mood", "toy_moot"), 'no task, cluster or pattern of tasks: "toy_moot"'),
     ],
