@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Rebuilds the starter model from text and task data, to the figures in its card.
+# Rebuilds the starter model from text and task data, to the tables of its card.
 #   CORPUS=folder of *.jsonl.xz files with a "text" field, among them validation.jsonl.xz
 #   T2T_DATA=folder of task data, <task>/train.jsonl.gz and so on
 #   NATURAL_INSTRUCTIONS=folder of Super-NaturalInstructions, as t2t import natural-instructions reads it
@@ -15,6 +15,7 @@ CORPUS="$(cd "$CORPUS" && pwd)"
 T2T_DATA="$(cd "$T2T_DATA" && pwd)"
 NATURAL_INSTRUCTIONS="$(cd "$NATURAL_INSTRUCTIONS" && pwd)"
 export T2T_DATA
+unset T2T_TASKS            # tasks of one's own stay out of it
 if [[ -n "${SMOKE:-}" ]]; then
     if [[ -e "$SMOKE" && ! -e "$SMOKE/.smoke" ]]; then
         echo "$SMOKE exists, and is no smoke run: name a new folder" >&2
@@ -103,17 +104,22 @@ train finetune "$run/train-more" scripts/starter.yaml "model.init_from=$run/trai
 train finetune "$run/train-again" scripts/starter.yaml "model.init_from=$run/train-more/model" "$tasks_dirs" \
     "denoising.data=$run/corpus" seed=3 training.num_steps=3300 "${more[@]}"
 
-$python - "$run/train-again/model" "$run/model" <<'PYTHON'
+if [[ ! -d "$run/model" ]]; then
+    rm -rf "$run/model.part"
+    $python - "$run/train-again/model" "$run/model.part" <<'PYTHON'
 import sys
 
 import t2t
 
 t2t.load(sys.argv[1]).save(sys.argv[2], dtype="bfloat16")
 PYTHON
-mkdir -p "$starter"
-cp "$run"/model/* "$run/train-again/model/training.json" "$starter/"
-score "$starter" "$run/scores.json"
+    cp "$run/train-again/model/training.json" "$run/model.part/"
+    mv "$run/model.part" "$run/model"
+fi
+score "$run/model" "$run/scores.json"
 
+mkdir -p "$starter"
+cp "$run"/model/* "$starter/"
 [[ -f "$starter/MODEL_CARD.md" ]] || cp t2t/starter/MODEL_CARD.md "$starter/"
 write_card() {
     $python scripts/starter_card.py "$starter/MODEL_CARD.md" "$run"

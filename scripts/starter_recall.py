@@ -1,4 +1,6 @@
-"""Make a task of looking something up in the prompt: python scripts/starter_recall.py CORPUS_FILE --out DIR
+"""Make a task of looking something up in the prompt.
+
+python scripts/starter_recall.py validation.jsonl.xz --num-rows 50000 --out runs/starter-1/recall
 
 Each row lists a few keys with their values, all of them random words, and asks for the value of one. A key
 may stand among other words, different ones in the question. Nothing here can be known by heart, so a model

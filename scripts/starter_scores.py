@@ -119,8 +119,7 @@ def score_instructions(model: t2t.Text2Text, folder: Path, *, limit: int) -> dic
 def answer_prompts(model: t2t.Text2Text) -> list[dict[str, Any]]:
     """Answers as the page gives them: ranked choices, or the likeliest text."""
     return [
-        {"prompt": prompt, "choices": choices, **asdict(model(prompt, choices=choices or None))}
-        for prompt, choices in PROMPTS
+        {"prompt": prompt, **asdict(model(prompt, choices=choices or None))} for prompt, choices in PROMPTS
     ]
 
 

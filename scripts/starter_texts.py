@@ -1,6 +1,6 @@
 """Write prompts and targets of a run's task mixture as text, so that a tokenizer can learn their words.
 
-python scripts/starter_texts.py scripts/starter.yaml --out runs/starter-1/texts
+python scripts/starter_texts.py scripts/starter.yaml --num-texts 40000 --out runs/starter-1/texts
 """
 
 import argparse

@@ -7,6 +7,7 @@ import gzip
 import json
 import lzma
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from transformers import AutoModelForSeq2SeqLM
 
 import t2t
 from t2t.config import FinetuneConfig, load_config
+from t2t.templates.library import choose_task_files
 
 ROOT = Path(__file__).parent.parent
 SYLLABLES = [letter + vowel for letter in "dfgl" for vowel in "aeiou"]
@@ -108,12 +110,29 @@ def test_the_whole_script_makes_a_model_with_a_card(data, tmp_path):
     assert (run / "starter" / "MODEL_CARD.md").read_text() == card
 
 
+def test_the_starter_is_trained_on_no_data_with_non_commercial_terms():
+    mixture = CONFIG.mixture
+    keys = [key for key in mixture.tasks if key not in ("recall", "natural_instructions")]
+    for path in choose_task_files(keys, leave_out=mixture.held_out):
+        licence = t2t.Task.load(path).file.source.licence or ""
+        assert not re.search(r"non-?commercial|\bNC\b|research", licence, re.IGNORECASE), f"{path}: {licence}"
+
+
+def test_the_card_that_comes_along_is_filled_in():
+    card = (ROOT / "t2t" / "starter" / "MODEL_CARD.md").read_text()
+    assert "XXX" not in card
+    sections = re.findall(r"<!-- begin (\w+) -->\n(.*?)<!-- end \1 -->", card, re.DOTALL)
+    assert {name for name, table in sections if table.count("\n") > 2} == {
+        *("training", "data", "trained", "unseen", "held_out", "natural_instructions", "prompts")
+    }
+
+
 def run_script(data: dict[str, str], run: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "T2T_TASKS"}
+    environment = {**os.environ, **data, "T2T_TASKS": "folder-that-is-not-there"}
     done = subprocess.run(
         ["bash", "scripts/starter.sh"],
         cwd=ROOT,
-        env={**environment, **data, "SMOKE": str(run), "OMP_NUM_THREADS": "1"},
+        env={**environment, "SMOKE": str(run), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=600,

@@ -17,6 +17,8 @@ from . import handlers, panels
 from .handlers import Choice, Settings, Shots
 from .parts import INSTANT_EVENT, MODEL_EVENT, settings_components
 
+Question = tuple[Any, ...]  # the Choice, the number of demonstrations, the seed, and the text of every box
+
 # Gradio's own way to add components to a page while it is shown, `gr.render`, misses changes of the session's
 # state (gradio issue 12224): boxes are made in advance, and shown as far as they are needed. No shipped
 # template reads more than five columns; those of `t2t new` may read twelve.
@@ -35,7 +37,7 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
     """Lay out the tab and wire it to the model."""
     tasks = handlers.list_tasks(folders)
     choice = gr.State()  # a Choice, or None while the chosen task's file is unreadable
-    answered = gr.State()  # the latest answer: what the model read, and the panel
+    answered = gr.State()  # the latest question, as it stood in the page, and the panel with its answer
     with gr.Row():
         task = gr.Dropdown(
             tasks,
@@ -136,7 +138,11 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
         return handlers.make_query(file, chosen, dict(zip(names, texts, strict=False)))
 
     def on_edit(
-        chosen: Choice | None, number: int, seed_value: int | None, shown: str, *texts: str
+        latest: tuple[Question, str] | None,
+        chosen: Choice | None,
+        number: int,
+        seed_value: int | None,
+        *texts: str,
     ) -> dict[Any, Any]:
         if chosen is None:
             return gr.skip()
@@ -144,41 +150,41 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
             updates = preview(typed_query(chosen, texts), _shots(number, seed_value))
         except t2t.T2TError as error:
             return failed(error)
-        if updates[source] == shown:  # Shift + Enter is a key press too: its answer may be there already
-            del updates[result]
+        if latest is not None and latest[0] == (chosen, number, seed_value, *texts):
+            del updates[result]  # Shift + Enter is a key press too: its answer may be there already
         return updates
 
     def ask(
         values: Sequence[Any], show: Callable[[list[handlers.TaskAnswer]], str], *, all_templates: bool
-    ) -> tuple[str, str]:
-        """What the chosen template makes the model read, and the panel of the answers or of a mistake."""
-        chosen, number, seed_value, length_norm, max_new_tokens, temperature, *texts = values
-        asked = ""
+    ) -> tuple[Question, str]:
+        """The question, and the panel with what the model said or with the user's mistake."""
+        length_norm, max_new_tokens, temperature, *question = values
+        chosen, number, seed_value, *texts = question
         try:
             if chosen is None:
                 raise t2t.T2TError(
                     "no task is open", mend="choose another task, or mend the file of this one"
                 )
-            query, shots_chosen = typed_query(chosen, texts), _shots(number, seed_value)
-            asked = handlers.render_source(query, shots_chosen)
-            answering = Settings(length_norm, max_new_tokens, temperature)
             answers = handlers.answer_query(
-                model, query, shots_chosen, answering, all_templates=all_templates
+                model,
+                typed_query(chosen, texts),
+                _shots(number, seed_value),
+                Settings(length_norm, max_new_tokens, temperature),
+                all_templates=all_templates,
             )
         except t2t.T2TError as error:
-            return asked, panels.mistake_panel(error)
-        return asked, show(answers)
+            return tuple(question), panels.mistake_panel(error)
+        return tuple(question), show(answers)
 
-    def on_answer(*values: Any) -> tuple[str, str]:
+    def on_answer(*values: Any) -> tuple[Question, str]:
         return ask(values, lambda answers: panels.answer_panel(answers[0]), all_templates=False)
 
-    def on_compare(*values: Any) -> tuple[str, str]:
+    def on_compare(*values: Any) -> tuple[Question, str]:
         return ask(values, panels.comparison_panel, all_templates=True)
 
-    def on_answered(latest: tuple[str, str], shown: str) -> Any:
+    def on_answered(latest: tuple[Question, str], *question: Any) -> Any:
         """An answer that took its time may be to a question that is not there any more."""
-        asked, panel = latest
-        return panel if asked == shown else gr.skip()
+        return latest[1] if latest[0] == question else gr.skip()
 
     place = [choice, shots, seed]
     opened = [choice, about, template, shots, source, result, *boxes]
@@ -187,21 +193,15 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
     template.input(on_template, [*place, template], opened, **INSTANT_EVENT)
     another.click(on_another, place, opened, **INSTANT_EVENT)
     edits = [shots.input, seed.change, *(box.input for box in boxes)]
-    shown = [*place, source, *boxes]
-    gr.on(edits, on_edit, shown, [source, result], **INSTANT_EVENT)
-    question = [*place, *settings, *boxes]
+    question = [*place, *boxes]
+    gr.on(edits, on_edit, [answered, *question], [source, result], **INSTANT_EVENT)
+    asked = [*settings, *question]
+    asking: dict[str, Any] = {**MODEL_EVENT, "show_progress_on": result}
     for event in (
-        gr.on(
-            [answer.click, *(box.submit for box in boxes)],
-            on_answer,
-            question,
-            answered,
-            show_progress_on=result,
-            **MODEL_EVENT,
-        ),
-        compare.click(on_compare, question, answered, show_progress_on=result, **MODEL_EVENT),
+        gr.on([answer.click, *(box.submit for box in boxes)], on_answer, asked, answered, **asking),
+        compare.click(on_compare, asked, answered, **asking),
     ):
-        event.then(on_answered, [answered, source], result, **INSTANT_EVENT)
+        event.success(on_answered, [answered, *question], result, **INSTANT_EVENT)
 
 
 def _filled_boxes(fields: Mapping[str, str]) -> list[gr.Textbox]:

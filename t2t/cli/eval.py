@@ -30,10 +30,10 @@ def evaluate_tasks(
             metavar="NAME,...", help="Tasks, files of tasks, clusters, or patterns such as text2sql_*."
         ),
     ],
-    template: Annotated[
+    templates: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="Only this template; repeatable. Default: those that ask the original task."
+            metavar="all|NAME", help="A template, several times. Default: all that ask the original task."
         ),
     ] = None,
     shots: Annotated[str, typer.Option(metavar="K,...", help="Numbers of demonstrations.")] = "0",
@@ -63,6 +63,7 @@ def evaluate_tasks(
     names, numbers = _split_list(tasks), _numbers(shots)
     from t2t.data.task import Task
     from t2t.evaluation import Answer, evaluate
+    from t2t.evaluation.questions import ALL
     from t2t.evaluation.report import ResultsFolder, evaluation_document, evaluation_table
     from t2t.inference import Text2Text
     from t2t.templates.library import choose_task_files
@@ -81,7 +82,7 @@ def evaluate_tasks(
         evaluation = evaluate(
             loaded,
             loaded_tasks,
-            templates=template or "all",
+            templates=ALL if templates in (None, [ALL]) else templates,
             shots=numbers,
             seeds=seeds,
             seed=seed,

@@ -1,5 +1,6 @@
 """`t2t check --overlap`: how much of the evaluation sets occurs in what a model is trained on."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -43,13 +44,14 @@ def report_overlap(
     as_json: bool,
 ) -> None:
     """Count evaluation rows with 13 words in a row, or a whole text, that occur elsewhere."""
-    if not tasks or not against:
+    names = [name.strip() for name in (tasks or "").split(",") if name.strip()]
+    if not names or not against:
         raise typer.BadParameter("--overlap needs --tasks and --against")
     from t2t.data.overlap import find_overlap
 
     evaluated = [
         (task, split)
-        for task in _evaluated(tasks, data_root, tasks_dirs)
+        for task in _evaluated(names, data_root, tasks_dirs)
         for split in _evaluation_splits(task)
     ]
     sources = [source for what in against for source in _sources(what, data_root, tasks_dirs)]
@@ -87,24 +89,30 @@ def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f}" if whole else "-"
 
 
-def _evaluated(names: str, data_root: Path | None, tasks_dirs: Sequence[Path]) -> "list[Task]":
+def _evaluated(names: Sequence[str], data_root: Path | None, tasks_dirs: Sequence[Path]) -> "list[Task]":
     """The tasks that are named, each once. Raises: MissingDataError for a name without rows to evaluate."""
     from t2t.data.task import Task
     from t2t.errors import MissingDataError
     from t2t.templates.library import choose_task_files
 
-    found: dict[str, Task] = {}
-    for name in filter(None, map(str.strip, names.split(","))):
-        loaded = [
-            Task.load(path, data_root=data_root) for path in choose_task_files([name], tasks_dirs=tasks_dirs)
-        ]
-        with_rows = [task for task in loaded if _evaluation_splits(task)]
+    found: dict[Path, Task] = {}
+    left_out: dict[str, None] = {}
+    for name in names:
+        chosen = {
+            path: Task.load(path, data_root=data_root)
+            for path in choose_task_files([name], tasks_dirs=tasks_dirs)
+        }
+        with_rows = {path: task for path, task in chosen.items() if _evaluation_splits(task)}
         if not with_rows:
             raise MissingDataError(
                 f'of "{name}" there are no validation or test rows on this machine',
                 mend="name the folder of local data sets with --data-root or T2T_DATA",
             )
-        found.update((task.name, task) for task in with_rows)
+        left_out.update((task.name, None) for path, task in chosen.items() if path not in with_rows)
+        found.update(with_rows)
+    if left_out:
+        listed = ", ".join(left_out)
+        print(f"left out, without validation or test rows on this machine: {listed}", file=sys.stderr)
     return list(found.values())
 
 

@@ -55,8 +55,8 @@ def show(
     shown: list[dict[str, Any]] = []
     failed: list[T2TError] = []
     for each in templates:
-        render = each.render if loaded.file.is_labelled(context) else each.render_source
         try:
+            render = each.render if loaded.file.has_target(each, context) else each.render_source
             shown.append(_document(render(context, example_id=example_id), counter))
         except T2TError as fault:  # the others help to see why
             failed.append(fault)
@@ -114,7 +114,8 @@ def _print_template(one: Mapping[str, Any]) -> None:
         print(one["error"])
         return
     target = one["target"] or "none, for the row has no label"
-    heads = (f"source, {one['num_source_tokens']} tokens", f"target, {one['num_target_tokens'] or 0} tokens")
+    tokens = f", {one['num_target_tokens']} tokens" if one["target"] else ""
+    heads = (f"source, {one['num_source_tokens']} tokens", f"target{tokens}")
     choices = "" if one["answer_choices"] is None else f"choices: {' | '.join(one['answer_choices'])}"
     if sys.stdout.isatty() and shutil.get_terminal_size().columns >= MIN_WIDTH:
         from rich.box import MINIMAL

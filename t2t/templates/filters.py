@@ -94,7 +94,7 @@ def _paid(name: str, function: Callable[..., Any], *, takes_null: bool = True) -
     @pass_context
     def paid(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
         if value is None and not takes_null:
-            printable(value)  # raises
+            raise Refused(f'it gives "{name}" a column that is null; test for it with {{% if %}}')
         if isinstance(value, Iterator):  # such as `map` gives: its items are paid for, what they hold is not
             value = list(value)
             cost = cost_of(value) - ITEM * (1 + len(value))

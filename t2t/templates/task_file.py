@@ -152,9 +152,16 @@ class TaskFile(Strict):
         index = self._label_index(label, values.get("label_name"))
         return {**values, "label": index, "label_name": self.labels[index]}
 
-    def is_labelled(self, context: Mapping[str, Any]) -> bool:
-        """Whether a row, as `context` gives it, has the label that the task has; a test split may hide it."""
-        return self.labels is None or self.label_column in context
+    @property
+    def label_names(self) -> frozenset[str]:
+        """The names under which templates find the label; none where the task has no labels."""
+        return frozenset() if self.labels is None else frozenset({"label", "label_name", self.label_column})
+
+    def has_target(self, template: Template, context: Mapping[str, Any]) -> bool:
+        """Whether a row, as `context` gives it, has a label if the target reads it. A test split may not."""
+        if self.labels is None or self.label_column in context:
+            return True
+        return not any(self.label_names & program.columns.keys() for program in template.programs("target"))
 
     def _label_index(self, label: object, label_name: object) -> int:
         labels = self.labels or ()

@@ -80,7 +80,7 @@ class Template(BaseModel):
     )
     demonstrations: tuple[str, ...] = Field(
         default=(),
-        description="worked examples, one text each, shown where the source says {{ demonstrations }}; "
+        description="worked examples, one text each, shown where the source says {{ demonstrations }}, once; "
         "the last ones are left out where a source is too long, and so are empty ones",
     )
     about: About = Field(default_factory=About, description="what kind of template it is")
@@ -183,9 +183,9 @@ class Template(BaseModel):
             demonstrations = self._demonstrations(row)
             made["demonstrations"] = "".join(demonstrations)
         source = self._text("source", {**row, **made} if made else row)
-        if demonstrations and made["demonstrations"] not in source:
-            mend = "write {{ demonstrations }} once, without a filter"
-            raise self._error("source", "does not show its demonstrations as they are", mend=mend)
+        if demonstrations and source.count(made["demonstrations"]) != 1:
+            mend = "write {{ demonstrations }} in one place, without a filter"
+            raise self._error("source", "does not show its demonstrations once, as they are", mend=mend)
         distinct = None if choices is None else tuple(dict.fromkeys(choices))
         return RenderedExample(
             source, "", distinct, (), self.task, self.name, example_id, demonstrations=demonstrations
@@ -227,7 +227,7 @@ class Template(BaseModel):
         return self._error(field, f"does not render: {failure}", line=line)
 
     def _missing_column(self, field: str, name: str, have: Collection[str], *, line: int) -> TemplateError:
-        columns = sorted(set(have) - {"answer_choices"})
+        columns = sorted(set(have) - MADE)
         problem = f'reads a column that the dataset lacks: "{name}"'
         return self._error(field, problem, line=line, have=columns, mend=did_you_mean(name, columns))
 

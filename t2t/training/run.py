@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from t2t.config import FinetuneConfig, PretrainConfig, TrainingConfig
 from t2t.data.locks import alone_in
-from t2t.errors import Location, TrainingError
+from t2t.errors import Location, TrainingError, raise_faults
 from t2t.evaluation.training_record import TrainingRecord
 from t2t.inference.answering import max_positions, max_source_positions
 from t2t.model.pretrained import replace_folder
@@ -170,7 +170,13 @@ def check_model(model: PreTrainedModel, config: PretrainConfig | FinetuneConfig)
 
 
 def check_lengths(model: PreTrainedModel, config: PretrainConfig | FinetuneConfig) -> None:
-    """Raises: TrainingError if sources or targets may be longer than a BART has positions for."""
+    """Compare the lengths of a config with a BART's positions.
+
+    The targets of denoising are left out: they are as long as sources may be at most, unless most of a text
+    is noise.
+
+    Raises: TrainingError, or Faults of several, for what is longer than the model has positions for.
+    """
     if isinstance(config, PretrainConfig):
         source_lens = {"objective.max_source_len": config.objective.max_source_len}
         target_lens = {}
@@ -179,17 +185,20 @@ def check_lengths(model: PreTrainedModel, config: PretrainConfig | FinetuneConfi
         target_lens = {"lengths.max_target_len": config.lengths.max_target_len}
         if config.denoising:
             source_lens["denoising.objective.max_source_len"] = config.denoising.objective.max_source_len
-    for part, lens, positions in [
-        ("encoder", source_lens, max_source_positions(model)),
-        ("decoder", target_lens, max_positions(model)),
-    ]:
-        for key, length in lens.items():
-            if positions is not None and length > positions:
-                raise TrainingError(
-                    f"{key} is {length}, and the model's {part} has {positions} positions",
-                    where=Location(field=key),
-                    mend=f"set {key}={positions} or less",
-                )
+    faults = [
+        TrainingError(
+            f"{key} is {length}, and the model's {part} has {positions} positions",
+            where=Location(field=key),
+            mend=f"set {key}={positions} or less",
+        )
+        for part, lens, positions in [
+            ("encoder", source_lens, max_source_positions(model)),
+            ("decoder", target_lens, max_positions(model)),
+        ]
+        for key, length in lens.items()
+        if positions is not None and length > positions
+    ]
+    raise_faults(faults)
 
 
 def build_validation(data: Data, training: TrainingConfig) -> Validation | None:

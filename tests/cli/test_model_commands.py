@@ -193,7 +193,7 @@ def test_eval_prints_its_document_and_keeps_every_answer(t2t, toy_starter, mood,
 
 
 def test_eval_prints_a_table_and_where_the_answers_are(t2t, toy_starter, mood, toy_data_root, tmp_path):
-    options = ["--template", "good day", "--split", "validation", "--data-root", toy_data_root]
+    options = ["--templates", "good day", "--split", "validation", "--data-root", toy_data_root]
     out = t2t("eval", "--tasks", mood, *options, "--out", tmp_path / "results").out
     assert "8 validation x 1 templates" in out
     assert out.splitlines()[-1].startswith(f"every answer: {tmp_path / 'results' / 'starter-'}")

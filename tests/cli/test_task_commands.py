@@ -161,7 +161,7 @@ def test_show_of_a_row_without_a_label_shows_what_is_asked(t2t, mood, tmp_path):
     rows.parent.mkdir()
     rows.write_text('{"text": "It hailed.", "label": null}\n')
     options = ["--split", "test", "--template", "good day", "--data-root", tmp_path]
-    assert "[target, 0 tokens]\nnone, for the row has no label\n" in t2t("show", mood, *options).out
+    assert "[target]\nnone, for the row has no label\n" in t2t("show", mood, *options).out
     [shown] = json.loads(t2t("show", mood, *options, "--json").out)["templates"]
     assert (shown["source"], shown["target"]) == ("Was this a good day? It hailed.", None)
     assert (shown["references"], shown["num_target_tokens"]) == ([], None)

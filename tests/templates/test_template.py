@@ -177,12 +177,19 @@ def test_a_failed_rendering_says_why(fields, message):
 
 
 @pytest.mark.parametrize(
-    "source",
-    ["{{ text }}", "{{ text ~ '!' }}", "{{ text | upper }}", "{{ text | trim }}", "{{ text | string }}"],
+    ("source", "does"),
+    [
+        ("{{ text }}", "prints"),
+        ("{{ text ~ '!' }}", "prints"),
+        ("{{ text | trim }}", "prints"),
+        ("{{ text | string }}", "prints"),
+        ("{{ text | upper }}", 'gives "upper"'),
+        ("{% if text | lower == 'no' %}no{% endif %}", 'gives "lower"'),
+    ],
 )
-def test_a_null_column_is_not_printed_as_none(source):
+def test_a_null_column_is_not_taken_for_the_word_none(source, does):
     assert error_of(template(source=source), {"text": None}) == (
-        'template "t" does not render: it prints a column that is null; test for it with {% if %}\n'
+        f'template "t" does not render: it {does} a column that is null; test for it with {{% if %}}\n'
         "  where: source"
     )
 
@@ -292,6 +299,6 @@ def test_a_template_shows_its_own_demonstrations_where_the_source_says():
 def test_demonstrations_that_the_source_changes_could_not_be_left_out_of_it():
     shouting = template(source="{{ demonstrations | upper }}{{ text }}", demonstrations=["one: two\n"])
     assert error_of(shouting) == (
-        'template "t" does not show its demonstrations as they are\n'
-        "  where: source\n  mend:  write {{ demonstrations }} once, without a filter"
+        'template "t" does not show its demonstrations once, as they are\n'
+        "  where: source\n  mend:  write {{ demonstrations }} in one place, without a filter"
     )

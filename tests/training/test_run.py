@@ -141,6 +141,11 @@ def test_sources_longer_than_a_bart_has_positions_for_are_refused_before_trainin
     ("lengths", "problem"),
     [
         ({"max_source_len": 256, "max_target_len": 256}, None),
+        (
+            {"max_source_len": 300, "max_target_len": 300},
+            "lengths.max_source_len is 300, and the model's encoder has 256 positions\n"
+            "lengths.max_target_len is 300, and the model's decoder has 256 positions",
+        ),
         ({"max_source_len": 257}, "lengths.max_source_len is 257, and the model's encoder has 256 positions"),
         ({"max_target_len": 300}, "lengths.max_target_len is 300, and the model's decoder has 256 positions"),
     ],

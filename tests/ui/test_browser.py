@@ -65,6 +65,21 @@ examples:
   - {place: Graz, report: Fog and sleet., label: nasty}
 """
 
+OPTIONS = """\
+task: options
+cluster: talk
+description: Where does the ball go?
+metrics: [accuracy]
+templates:
+  - name: where to
+    source: "{{text}} Where does it go?"
+    target: "{{ways[0]}}"
+    answer_choices: "{{ways}}"
+examples:
+  - {text: He drops the ball., ways: [down, up]}
+  - {text: She throws the ball into the sky., ways: [up, down]}
+"""
+
 MISSPELT = """\
 task: misspelt
 cluster: talk
@@ -95,12 +110,17 @@ def contacted() -> Iterator[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def blocks(ui, tiny_model, tmp_path_factory):
+def tasks_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tasks") / "talk"
     folder.mkdir()
-    for name, text in [("weather", WEATHER), ("misspelt", MISSPELT)]:
+    for name, text in [("weather", WEATHER), ("options", OPTIONS), ("misspelt", MISSPELT)]:
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
-    return ui.app.build_app(tiny_model, task_folders=(folder.parent,))
+    return folder.parent
+
+
+@pytest.fixture(scope="module")
+def blocks(ui, tiny_model, tasks_folder):
+    return ui.app.build_app(tiny_model, task_folders=(tasks_folder,))
 
 
 @pytest.fixture(scope="module")
@@ -337,6 +357,13 @@ def held(ui, monkeypatch) -> Iterator[Event]:
     released.set()
 
 
+def expect_no_answer(page) -> None:
+    """The model has answered, and the page does not show it."""
+    expect(page.locator("#task-result .progress-text")).to_have_count(0)
+    page.wait_for_timeout(500)  # milliseconds, for the event that would show it
+    expect(page.locator("#task-result")).to_have_text("The answer appears here.")
+
+
 def test_an_answer_that_comes_after_the_question_changed_is_not_shown(task_page, held):
     field = task_page.locator("#task-fields textarea")
     expect(field).to_have_value("The sun shines.")
@@ -345,9 +372,7 @@ def test_an_answer_that_comes_after_the_question_changed_is_not_shown(task_page,
     field.fill("It pours.")
     expect(source_of(task_page)).to_have_value("It pours. Is that nice or nasty?")
     held.set()
-    expect(task_page.locator("#task-result .progress-text")).to_have_count(0)
-    task_page.wait_for_timeout(500)  # milliseconds, for the event that would show it
-    expect(task_page.locator("#task-result")).to_have_text("The answer appears here.")
+    expect_no_answer(task_page)
 
 
 def test_what_is_asked_while_an_answer_is_under_way_is_answered_too(task_page, held):
@@ -361,6 +386,28 @@ def test_what_is_asked_while_an_answer_is_under_way_is_answered_too(task_page, h
     held.set()
     expect(task_page.locator("#task-result .t2t-bar")).to_have_count(2)
     expect(task_page.locator("#task-result .t2t-label")).to_have_count(0)  # an edited row has none
+
+
+def test_an_answer_to_other_choices_is_not_shown(task_page, held):
+    open_task(task_page, "options")
+    fields = task_page.locator("#task-fields textarea")
+    expect(fields).to_have_count(2)
+    task_page.locator("#task-answer").click()
+    expect(task_page.locator("#task-result .progress-text")).to_be_visible()
+    fields.last.fill("up\ndown\nleft")  # which the source does not show
+    held.set()
+    expect_no_answer(task_page)
+
+
+def test_a_task_file_that_is_broken_meanwhile_is_told(task_page, tasks_folder):
+    expect(source_of(task_page)).to_have_value("The sun shines. Is that nice or nasty?")
+    file = tasks_folder / "talk" / "weather.yaml"
+    file.write_text(WEATHER.replace("{{report}}", "{{reprot}}"), encoding="utf-8")
+    try:
+        task_page.locator("#task-answer").click()
+        expect(task_page.locator("#task-result")).to_contain_text('did you mean "report"?')
+    finally:
+        file.write_text(WEATHER, encoding="utf-8")
 
 
 def test_all_templates_are_compared_in_a_table(task_page):

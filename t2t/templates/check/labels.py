@@ -21,18 +21,13 @@ def check_labels(file: TaskFile, trials: Sequence[Trial]) -> Iterator[T2TError]:
         yield from shown or _check_told(file, trial)
 
 
-def _label_names(file: TaskFile) -> set[str]:
-    """The names under which templates find the label."""
-    return {"label", "label_name", file.label_column} if file.labels is not None else set()
-
-
 def _check_reachable(file: TaskFile, trial: Trial) -> Iterator[T2TError]:
     """With each label in its place, a row renders; and each fixed choice is the answer to some label."""
     template, choices = trial.template, trial.template.answer_choices
     reads = set(trial.columns("target")) - {"answer_choices"}
     if file.labels is None or choices is None or not trial.contexts or trial.has_failed or not reads:
         return
-    if not reads <= _label_names(file):
+    if not reads <= file.label_names:
         return
     where = file.location("templates", trial.index, "answer_choices")
     answers = set()
@@ -56,7 +51,7 @@ def _check_reachable(file: TaskFile, trial: Trial) -> Iterator[T2TError]:
 def _check_shown(file: TaskFile, trial: Trial) -> Iterator[T2TError]:
     """The source reads a column that the target is made of."""
     template = trial.template
-    target_columns, labels = set(trial.columns("target")), _label_names(file)
+    target_columns, labels = set(trial.columns("target")), file.label_names
     # Choices are made of columns too, and a source may list them.
     answers = target_columns - set(trial.columns("answer_choices")) - {"answer_choices"}
     for name in trial.columns("source"):
@@ -124,7 +119,7 @@ def _check_types(file: TaskFile, trials: Sequence[Trial]) -> Iterator[T2TError]:
         if not is_example(example_id):
             continue
         for column, value in context.items():
-            if isinstance(value, bool | int | float) and column not in _label_names(file):
+            if isinstance(value, bool | int | float) and column not in file.label_names:
                 others = [row[column] for row in data if row.get(column) is not None]
                 if others and all(isinstance(other, str) for other in others):
                     yield TemplateError(

@@ -116,7 +116,7 @@ def _try(
     rendered: list[RenderedExample] = []
     for example_id, context in contexts:
         try:
-            if file.is_labelled(context):
+            if file.has_target(template, context):
                 rendered.append(template.render(context, example_id=example_id))
                 tried.append(context)
             else:
