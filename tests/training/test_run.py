@@ -8,7 +8,7 @@ from accelerate import Accelerator, DistributedType
 from safetensors import SafetensorError
 
 from t2t.data.locks import alone_in
-from t2t.errors import TrainingError
+from t2t.errors import Faults, T2TError, TrainingError
 from t2t.model import build_model
 from t2t.training import checkpoint as checkpoint_module
 from t2t.training.checkpoint import checkpoint_folder, newest_checkpoint
@@ -156,9 +156,10 @@ def test_lengths_of_fine_tuning_are_compared_with_a_barts_positions(finetune_val
     if problem is None:
         check_lengths(model, config)
         return
-    with pytest.raises(TrainingError) as caught:
+    with pytest.raises(T2TError) as caught:
         check_lengths(model, config)
-    assert caught.value.problem == problem
+    faults = caught.value.faults if isinstance(caught.value, Faults) else [caught.value]
+    assert "\n".join(fault.problem for fault in faults) == problem
 
 
 def test_one_process_shards_nothing(pretrain_values):

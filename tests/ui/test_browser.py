@@ -405,7 +405,7 @@ def test_a_task_file_that_is_broken_meanwhile_is_told(task_page, tasks_folder):
     file.write_text(WEATHER.replace("{{report}}", "{{reprot}}"), encoding="utf-8")
     try:
         task_page.locator("#task-answer").click()
-        expect(task_page.locator("#task-result")).to_contain_text('did you mean "report"?')
+        expect(task_page.locator("#task-result")).to_contain_text('Did you mean "report"?')
     finally:
         file.write_text(WEATHER, encoding="utf-8")
 
