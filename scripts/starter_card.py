@@ -2,7 +2,7 @@
 
 The second argument is the folder that scripts/starter.sh works in. Only what stands between the lines
 `<!-- begin NAME -->` and `<!-- end NAME -->` is written; everything else in the card is prose. The runs for
-comparison, which come last in that script, may still be missing.
+comparison, which come last in that script, may still be missing or under way.
 """
 
 import argparse
@@ -62,8 +62,9 @@ def main() -> None:
         instructions["first stage, corpus, then these tasks alone"] = read_json(args.run / "scores-sni.json")[
             "natural_instructions"
         ]
+    ended = [args.run / name for name in RUNS if (args.run / name / "model").exists()]
     sections = {
-        "training": training_table([args.run / name for name in RUNS if (args.run / name).exists()]),
+        "training": training_table(ended),
         "data": data_table(read_json(args.card.parent / "training.json")["tasks"]),
         "trained": trained_table(scores["trained"]),
         "unseen": score_table(scores["unseen"]),
