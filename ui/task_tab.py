@@ -103,7 +103,9 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
         except t2t.T2TError:  # two files of one name: the old list serves until that is mended
             return gr.skip()
 
-    def on_task(name: str) -> dict[Any, Any]:
+    def on_task(name: str, chosen: Choice | None) -> dict[Any, Any]:
+        if chosen is not None and chosen.task == name:  # a list that loses the focus may say its choice again
+            return gr.skip()
         try:
             file = handlers.read_task(name, folders)
         except t2t.T2TError as error:
@@ -189,7 +191,7 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
     place = [choice, shots, seed]
     opened = [choice, about, template, shots, source, result, *boxes]
     blocks.load(on_load, None, task, **INSTANT_EVENT)
-    gr.on([blocks.load, task.input], on_task, task, opened, **INSTANT_EVENT)
+    gr.on([blocks.load, task.input], on_task, [task, choice], opened, **INSTANT_EVENT)
     template.input(on_template, [*place, template], opened, **INSTANT_EVENT)
     another.click(on_another, place, opened, **INSTANT_EVENT)
     edits = [shots.input, seed.change, *(box.input for box in boxes)]

@@ -299,6 +299,18 @@ def test_a_task_chosen_while_the_page_still_loads_is_opened(ui, open_page, monke
     expect(source_of(page)).to_have_value("The sun shines. Is that nice or nasty?")
 
 
+def test_a_task_that_is_named_again_stays_as_it_is(task_page):
+    choose_template(task_page, "stay at home")
+    expect(source_of(task_page)).to_have_value("Riga: The sun shines. Shall we stay at home?")
+    name = task_page.locator("#task-name input")
+    name.click()
+    name.fill("weather")
+    name.press("Enter")
+    name.press("Tab")
+    task_page.wait_for_timeout(500)  # milliseconds, for an event that would open it anew
+    expect(source_of(task_page)).to_have_value("Riga: The sun shines. Shall we stay at home?")
+
+
 def test_demonstrations_stand_before_the_query_and_never_hold_it(task_page):
     expect(source_of(task_page)).to_have_value(re.compile("^The sun shines"))
     set_shots(task_page, 2)
