@@ -3,8 +3,7 @@
 EXAMPLES = [
     (
         "Sentiment",
-        "Review: The plot is thin, but the two leads are so funny that I left the cinema grinning.\n"
-        "Is this review positive or negative?",
+        "Review: A slow start, but a warm and funny film in the end.\nIs this review positive or negative?",
         "positive\nnegative",
     ),
     (
