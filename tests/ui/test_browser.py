@@ -369,6 +369,16 @@ def held(ui, monkeypatch) -> Iterator[Event]:
     released.set()
 
 
+def ask_and_edit(page) -> None:
+    """Ask about the first row, and change it while the answer is under way."""
+    field = page.locator("#task-fields textarea")
+    expect(field).to_have_value("The sun shines.")
+    page.locator("#task-answer").click()
+    expect(page.locator("#task-result .progress-text")).to_be_visible()
+    field.fill("It pours.")
+    expect(source_of(page)).to_have_value("It pours. Is that nice or nasty?")
+
+
 def expect_no_answer(page) -> None:
     """The model has answered, and the page does not show it."""
     expect(page.locator("#task-result .progress-text")).to_have_count(0)
@@ -377,23 +387,13 @@ def expect_no_answer(page) -> None:
 
 
 def test_an_answer_that_comes_after_the_question_changed_is_not_shown(task_page, held):
-    field = task_page.locator("#task-fields textarea")
-    expect(field).to_have_value("The sun shines.")
-    task_page.locator("#task-answer").click()
-    expect(task_page.locator("#task-result .progress-text")).to_be_visible()
-    field.fill("It pours.")
-    expect(source_of(task_page)).to_have_value("It pours. Is that nice or nasty?")
+    ask_and_edit(task_page)
     held.set()
     expect_no_answer(task_page)
 
 
 def test_what_is_asked_while_an_answer_is_under_way_is_answered_too(task_page, held):
-    field = task_page.locator("#task-fields textarea")
-    expect(field).to_have_value("The sun shines.")
-    task_page.locator("#task-answer").click()
-    expect(task_page.locator("#task-result .progress-text")).to_be_visible()
-    field.fill("It pours.")
-    expect(source_of(task_page)).to_have_value("It pours. Is that nice or nasty?")
+    ask_and_edit(task_page)
     task_page.locator("#task-answer").click()
     held.set()
     expect(task_page.locator("#task-result .t2t-bar")).to_have_count(2)
