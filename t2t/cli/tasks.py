@@ -30,11 +30,11 @@ def tasks(
     found = [Task.load(path, data_root=data_root) for path in files.values()]
     if cluster is not None:
         clusters = sorted({task.cluster for task in found})
-        if cluster not in clusters:
+        found = [task for task in found if cluster in (task.cluster, files[task.name].parent.name)]
+        if not found:
             raise TaskNotFoundError(
                 f'no cluster of that name: "{cluster}"', have=clusters, mend=did_you_mean(cluster, clusters)
             )
-        found = [task for task in found if task.cluster == cluster]
     documents = [_document(task) for task in sorted(found, key=lambda task: (task.cluster, task.name))]
     counts = {
         "num_tasks": len(documents),

@@ -9,6 +9,7 @@ tasks include.
 import os
 from collections.abc import Container, Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 
 from t2t.errors import Location, T2TError, TaskFileError, TaskNotFoundError, did_you_mean, raise_faults
@@ -62,7 +63,7 @@ def choose_task_files(
 
         sst2                the task
         my_tasks/mood.yaml  the file
-        nli                 every task of the cluster, which is the name of the folder
+        nli                 every task of the cluster, see `clusters_of`
         text2sql_*  *       every task whose name fits, in the shell's way
 
     Args:
@@ -71,20 +72,34 @@ def choose_task_files(
     Raises: TaskNotFoundError for a name or a pattern that fits nothing, with the nearest name.
     """
     files = find_task_files(*task_folders(tasks_dirs))
-    clusters = {path.parent.name for path in files.values()}
+    clusters = cache(clusters_of)
     chosen: list[Path] = []
     for name in map(str, names):
         if name in files or _is_path(name):
             chosen.append(_task_path(name, files))
             continue
-        found = [path for task, path in files.items() if path.parent.name == name or fnmatchcase(task, name)]
+        found = [path for task, path in files.items() if fnmatchcase(task, name) or name in clusters(path)]
         if not found:
+            known = [*files, *(cluster for path in files.values() for cluster in clusters(path))]
             raise TaskNotFoundError(
                 f'no task, cluster or pattern of tasks: "{name}"',
-                mend=did_you_mean(name, [*files, *clusters]) or "t2t tasks lists them all",
+                mend=did_you_mean(name, known) or "t2t tasks lists them all",
             )
-        chosen += [path for path in found if path.stem not in leave_out and path.parent.name not in leave_out]
+        chosen += [
+            path for path in found if not any(key in leave_out for key in (path.stem, *clusters(path)))
+        ]
     return list(dict.fromkeys(chosen))
+
+
+def clusters_of(path: Path) -> set[str]:
+    """The clusters that a task file is in: its folder, and the one that it names itself.
+
+    These are the same for what ships with t2t. In a folder of one's own a file may name another one.
+    """
+    folder = path.parent.name
+    if path.is_relative_to(task_templates_dir()):
+        return {folder}
+    return {folder, TaskFile.read_cluster(path) or folder}
 
 
 def read_task_file(name_or_path: str | Path, *, tasks_dirs: Iterable[str | Path] = ()) -> TaskFile:

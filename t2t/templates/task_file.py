@@ -110,6 +110,15 @@ class TaskFile(Strict):
         raise_faults(sorted(file._faults(), key=line_number))
         return file
 
+    @staticmethod
+    def read_cluster(path: str | Path) -> str | None:
+        """The `cluster` of a file, nothing else of it being looked at; None where it has none to be read."""
+        try:
+            data = _with_included(read_yaml(path, error=TaskFileError)).data
+        except T2TError:
+            return None
+        return str(data["cluster"]) if isinstance(data, dict) and "cluster" in data else None
+
     @property
     def path(self) -> Path | None:
         """The file that it was read from."""

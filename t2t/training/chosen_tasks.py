@@ -16,7 +16,7 @@ from t2t.config import FinetuneConfig, MixtureConfig, load_config
 from t2t.data.mixture import Mixture
 from t2t.data.task import Task
 from t2t.errors import Location, MixtureError, did_you_mean, raise_faults
-from t2t.templates.library import choose_task_files, find_task_files, task_folders
+from t2t.templates.library import choose_task_files, clusters_of, find_task_files, task_folders
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def _can_train(task: Task) -> bool:
 
 def check_held_out_names(names: Sequence[str], tasks: Sequence[Task], *, files: Mapping[str, Path]) -> None:
     """Raises: MixtureError for a name that is no task or cluster: a misspelt one would hold nothing out."""
-    known = {*files, *(path.parent.name for path in files.values())}
+    known = {*files, *(cluster for path in files.values() for cluster in clusters_of(path))}
     known.update(name for task in tasks for name in (task.name, task.cluster))
     raise_faults(
         [

@@ -105,6 +105,20 @@ def test_a_cluster_or_pattern_brings_in_nothing_that_is_left_out(write_task, tmp
     assert choose_task_files(["toy_*"], tasks_dirs=[tmp_path], leave_out=["toys"]) == []
 
 
+def test_a_task_is_of_the_cluster_that_its_file_names_and_of_its_folder(write_task, tmp_path):
+    own = write_task(name="mine/toy_own.yaml")  # which says cluster: nli
+    broken = tmp_path / "mine" / "toy_broken.yaml"
+    broken.write_text("cluster: [nli")
+
+    def chosen(*names, **options):
+        return choose_task_files(names, tasks_dirs=[tmp_path], **options)
+
+    shipped = choose_task_files(["nli"])
+    assert set(chosen("nli")) == {*shipped, own}
+    assert set(chosen("mine")) == {own, broken}  # by the folder alone: it fails when it is read
+    assert chosen("mine", leave_out=["nli"]) == [broken]
+
+
 def test_a_pattern_that_fits_nothing_is_an_error():
     with pytest.raises(TaskNotFoundError) as caught:
         choose_task_files(["text3sql_*"])
