@@ -10,6 +10,7 @@ the row that the model is asked about, with its template.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,8 +85,10 @@ class TaskAnswer:
 
     @property
     def is_correct(self) -> bool | None:
-        """None where nobody knows."""
-        return self.prediction.text in self.references if self.references else None
+        """None where nobody knows: without a reference, or of a text that was written freely."""
+        if not self.references or self.prediction.choices is None:
+            return None
+        return self.prediction.text in self.references
 
 
 def describe_model(model: t2t.Text2Text) -> str:
@@ -123,7 +126,7 @@ def answer_prompt(model: t2t.Text2Text, prompt: str, choices: str, settings: Set
 
 
 def list_tasks(folders: Folders) -> list[tuple[str, str]]:
-    """Pairs ("nli / rte", "rte"), by cluster: a task's folder names it, so no file is opened.
+    """Pairs ("nli / rte", "rte"), by cluster.
 
     Tasks of the last folder come first: a user's own are named after the shipped ones.
 
@@ -133,8 +136,18 @@ def list_tasks(folders: Folders) -> list[tuple[str, str]]:
     if not files:
         raise t2t.T2TError(f"no task files under {', '.join(map(str, folders))}", mend="name another folder")
     rank = {name: -place for place, folder in enumerate(folders) for name in t2t.find_task_files(folder)}
-    pairs = [(f"{path.parent.name} / {name}", name) for name, path in files.items()]
+    pairs = []
+    for name, path in files.items():
+        is_shipped = rank.get(name, 0) == 0  # then its folder names its cluster, and no file is opened
+        cluster = path.parent.name if is_shipped else cluster_of(path, path.stat().st_mtime_ns)
+        pairs.append((f"{cluster} / {name}", name))
     return sorted(pairs, key=lambda pair: (rank.get(pair[1], 0), pair))
+
+
+@lru_cache(maxsize=10_000)
+def cluster_of(path: Path, _changed: int) -> str:
+    """What a task file says its cluster is, else the name of its folder; read again once it has changed."""
+    return t2t.TaskFile.read_cluster(path) or path.parent.name
 
 
 def first_task(tasks: list[tuple[str, str]], folders: Folders) -> str:

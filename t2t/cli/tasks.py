@@ -30,7 +30,10 @@ def tasks(
     found = [Task.load(path, data_root=data_root) for path in files.values()]
     if cluster is not None:
         clusters = sorted({task.cluster for task in found})
-        found = [task for task in found if cluster in (task.cluster, files[task.name].parent.name)]
+        folders = [path.parent.name for path in files.values()]
+        found = [
+            task for task, folder in zip(found, folders, strict=True) if cluster in (task.cluster, folder)
+        ]
         if not found:
             raise TaskNotFoundError(
                 f'no cluster of that name: "{cluster}"', have=clusters, mend=did_you_mean(cluster, clusters)

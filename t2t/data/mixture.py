@@ -98,7 +98,7 @@ class Mixture:
             temperature: above 1 evens the rates out, 1 leaves them in proportion.
             weights: factors on the rates of tasks by name, 1 where none is given.
             rates: a weight for every task by name, on any scale, instead of the rates above.
-            held_out: names of tasks, clusters or datasets that must not be in the mixture.
+            held_out: names of tasks, clusters, folders or datasets that must not be in the mixture.
             templates: for tasks named here, the names of the templates to use; else all of them.
             balanced: names of tasks whose labels come equally often, however often the rows have them; a
                 task without labels stays as it is.
@@ -244,6 +244,8 @@ def _check_tasks(tasks: Sequence[Task], held_out: Collection[str]) -> None:
     leaks = []
     for task in tasks:
         names = {"task": task.name, "cluster": task.cluster, "dataset": task.file.dataset.local}
+        if task.file.path:
+            names["folder"] = task.file.path.parent.name
         if kinds := [kind for kind, name in names.items() if name in held_out]:
             leaks.append(f'task "{task.name}" of cluster "{task.cluster}" (its {kinds[0]} is held out)')
     if leaks:

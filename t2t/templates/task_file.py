@@ -144,7 +144,7 @@ class TaskFile(Strict):
     def context(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """A row of the dataset as the templates read it; a row in that form already stays as it is.
 
-        A row without a label, or with the label null, gets neither `label` nor `label_name`.
+        A row without a label, or with null or a blank cell for it, gets neither `label` nor `label_name`.
 
         Raises: DataError for a label that is neither one of `labels` nor an index into them.
         """
@@ -155,7 +155,8 @@ class TaskFile(Strict):
         if self.labels is None:
             return values
         label = values.get(self.label_column)
-        if label is None:
+        is_blank = isinstance(label, str) and not label.strip() and label not in self.labels
+        if label is None or is_blank:
             values.pop(self.label_column, None)
             return values
         index = self._label_index(label, values.get("label_name"))

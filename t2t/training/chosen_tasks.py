@@ -48,6 +48,8 @@ def choose_tasks(mixture: MixtureConfig) -> list[Task]:
     for path in files:
         task = Task.load(path, data_root=mixture.data_root)
         is_named = not {task.name, str(path)}.isdisjoint(mixture.tasks)
+        if not is_named and task.file.dataset.local in mixture.held_out:
+            continue  # another task on the rows of one that is held out
         (tasks if is_named or _can_train(task) else left_out).append(task)
     if left_out:
         names = [task.name for task in left_out[:_NUM_NAMED]]

@@ -56,14 +56,14 @@ def test_tasks_tells_which_splits_are_here(t2t, shipped, toy_data_root):
 def test_a_cluster_goes_by_what_files_say_and_by_their_folder(t2t, shipped, mood, tmp_path):
     own = tmp_path / "mine" / "toy_own.yaml"
     own.parent.mkdir()
-    own.write_text(mood.read_text().replace("task: toy_mood", "task: toy_own"))
+    own.write_text(mood.read_text().replace("task: toy_mood", "task: toy_other"))  # the file is toy_own
 
     def listed(cluster):
         ended = t2t("tasks", "--cluster", cluster, "--tasks-dir", tmp_path, "--json")
         return [task["task"] for task in json.loads(ended.out)["tasks"]]
 
-    assert listed("mood") == ["toy_mood", "toy_own"]
-    assert listed("mine") == ["toy_own"]
+    assert listed("mood") == ["toy_mood", "toy_other"]
+    assert listed("mine") == ["toy_other"]
 
 
 def test_an_unknown_cluster_is_an_error_with_the_nearest_name(t2t, shipped):

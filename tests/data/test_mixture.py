@@ -182,6 +182,14 @@ def test_a_leak_names_task_and_cluster(tasks):
     )
 
 
+def test_a_task_is_held_out_by_its_folder_too(toy_tasks_dir, toy_data_root, tmp_path):
+    own = tmp_path / "mine" / "toy_sums.yaml"
+    own.parent.mkdir()
+    own.write_text((toy_tasks_dir / "sums" / "toy_sums.yaml").read_text())
+    with pytest.raises(HeldOutLeakError, match="its folder is held out"):
+        Mixture.build([Task.load(own, data_root=toy_data_root)], held_out=["mine"], seed=0)
+
+
 def test_a_task_without_rows_is_an_error(tasks, toy_data_root):
     (toy_data_root / "toy_sums" / "train.jsonl").write_text("")
     with pytest.raises(MixtureError) as caught:

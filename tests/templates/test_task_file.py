@@ -44,9 +44,9 @@ def test_a_label_may_be_a_word_or_an_index(write_task, label):
     }
 
 
-@pytest.mark.parametrize("row", [{"premise": "p"}, {"premise": "p", "label": None}])
-def test_a_row_without_a_label_stays_without(write_task, row):
-    assert TaskFile.read(write_task()).context(row) == {"premise": "p"}
+@pytest.mark.parametrize("label", [{}, {"label": None}, {"label": ""}, {"label": " "}])  # a CSV has no null
+def test_a_row_without_a_label_stays_without(write_task, label):
+    assert TaskFile.read(write_task()).context({"premise": "p", **label}) == {"premise": "p"}
 
 
 def test_the_label_column_may_have_any_name(write_task):

@@ -1,5 +1,8 @@
 """The page's functions, without a browser and without Gradio."""
 
+import os
+from dataclasses import replace
+
 import pytest
 
 import t2t
@@ -75,6 +78,16 @@ def test_tasks_of_the_last_folder_come_first(handlers, toy_tasks_dir, tmp_path):
     (own / "zebra.yaml").touch()
     names = [name for _, name in handlers.list_tasks((toy_tasks_dir, own))]
     assert names == ["zebra", "toy_mood", "toy_sums"]
+
+
+def test_an_own_task_is_listed_under_the_cluster_that_its_file_names(handlers, toy_tasks_dir, tmp_path):
+    own = tmp_path / "own" / "zebra.yaml"
+    own.parent.mkdir()
+    own.write_text("cluster: mine\n")
+    assert handlers.list_tasks((toy_tasks_dir, own.parent))[0] == ("mine / zebra", "zebra")
+    own.write_text("cluster: [")
+    os.utime(own, ns=(0, 0))  # changed, whatever the clock's grain
+    assert handlers.list_tasks((toy_tasks_dir, own.parent))[0] == ("own / zebra", "zebra")
 
 
 def test_a_folder_without_tasks_is_a_mistake(handlers, tmp_path):
@@ -157,6 +170,9 @@ def test_a_sample_row_knows_its_answer_until_it_is_edited(handlers, mood, tiny_m
     [answer] = handlers.answer_query(tiny_model, kept, handlers.Shots(), handlers.Settings())
     assert answer.references == ("no",)  # the row is sad, and "good day" calls that "no"
     assert answer.is_correct == (answer.prediction.text == "no")
+
+    written = replace(answer, prediction=tiny_model.generate(answer.prediction.source, max_new_tokens=3))
+    assert written.is_correct is None  # another wording may be as right
 
     [answer] = handlers.answer_query(tiny_model, edited, handlers.Shots(), handlers.Settings())
     assert (answer.references, answer.is_correct) == ((), None)
