@@ -88,7 +88,8 @@ def choose_task_files(
         chosen += [
             path for path in found if not any(key in leave_out for key in (path.stem, *clusters(path)))
         ]
-    return list(dict.fromkeys(chosen))
+    first = {path.resolve(): path for path in reversed(chosen)}  # one file may be named in several ways
+    return [path for path in dict.fromkeys(chosen) if first[path.resolve()] == path]
 
 
 def clusters_of(path: Path) -> set[str]:

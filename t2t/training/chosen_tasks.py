@@ -47,7 +47,7 @@ def choose_tasks(mixture: MixtureConfig) -> list[Task]:
     left_out: list[Task] = []
     for path in files:
         task = Task.load(path, data_root=mixture.data_root)
-        is_named = not {task.name, str(path)}.isdisjoint(mixture.tasks)
+        is_named = task.name in mixture.tasks or path in map(Path, mixture.tasks)
         if not is_named and task.file.dataset.local in mixture.held_out:
             continue  # another task on the rows of one that is held out
         (tasks if is_named or _can_train(task) else left_out).append(task)
@@ -115,8 +115,8 @@ def match_tasks(keys: Iterable[str], tasks: Sequence[Task], *, field: str) -> di
 
 def _is_named(task: Task, key: str) -> bool:
     path = task.file.path
-    names = (task.name, task.cluster, *([] if path is None else [str(path), path.parent.name]))
-    return key in names or fnmatchcase(task.name, key)
+    is_placed = path is not None and (key == path.parent.name or Path(key) == path)
+    return is_placed or key in (task.name, task.cluster) or fnmatchcase(task.name, key)
 
 
 def _no_task(key: str, known: Iterable[str], *, field: str) -> MixtureError:

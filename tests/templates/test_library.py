@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from t2t.errors import TaskFileError, TaskNotFoundError
@@ -83,7 +85,7 @@ def test_an_unknown_path_is_an_error(name):
     assert str(caught.value) == f"no such task file: {name}"
 
 
-def test_tasks_are_chosen_by_name_file_cluster_or_pattern(write_task, tmp_path):
+def test_tasks_are_chosen_by_name_file_cluster_or_pattern(write_task, tmp_path, monkeypatch):
     own = write_task(name="toys/toy_one.yaml")
     other = write_task(name="toys/toy_two.yaml")
     folder = task_templates_dir()
@@ -94,6 +96,12 @@ def test_tasks_are_chosen_by_name_file_cluster_or_pattern(write_task, tmp_path):
     assert chosen("rte", str(own)) == [folder / "nli" / "rte.yaml", own]
     assert chosen("toys") == chosen("toy_*") == [own, other]
     assert chosen("toy_two", "toys", "toy_one") == [other, own]  # each once, where it came first
+    with monkeypatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert chosen("toys/toy_one.yaml", "./toys/toy_one.yaml", "toys") == [
+            Path("toys/toy_one.yaml"),
+            other,
+        ]
     assert set(chosen("*")) == set(find_task_files(folder, tmp_path).values())
 
 

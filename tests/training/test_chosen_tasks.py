@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,14 @@ def test_a_key_names_tasks_by_name_cluster_pattern_and_file(mixture_of):
         "toy_*": ["toy_mood", "toy_sums"],
         file: ["toy_sums"],
     }
+
+
+def test_a_file_is_named_by_any_spelling_of_its_path(mixture_of, toy_tasks_dir, monkeypatch):
+    monkeypatch.chdir(toy_tasks_dir)
+    file = "./sums/toy_sums.yaml"
+    mixture = mixture_of(tasks=[file], weights={file: 2.0})
+    (Path(mixture.data_root) / "toy_sums" / "train.jsonl").unlink()
+    assert [task.name for task in choose_tasks(mixture)] == ["toy_sums"]  # named itself, it is not left out
 
 
 def test_weights_multiply_over_all_keys_that_name_a_task(mixture_of):
