@@ -4,7 +4,7 @@
 #   T2T_DATA=folder of task data, <task>/train.jsonl.gz and so on
 #   NATURAL_INSTRUCTIONS=folder of Super-NaturalInstructions, as t2t import natural-instructions reads it
 # A step whose result is in runs/starter-1/ is left out, and a run that was interrupted goes on: call it again at
-# any time. About seven hours on two CPU cores.
+# any time. About eight hours on two CPU cores.
 #
 # SMOKE=folder goes through the same steps with a tiny model in about a minute: it works in that folder, which is
 # a new one or that of an earlier smoke run, writes model and card there, and leaves t2t/starter/ alone.
@@ -33,6 +33,7 @@ preset=starter
 vocab_size=8192
 num_texts=40000
 num_recall=50000
+num_symbols=20000
 limit=300                  # rows of a task that are scored
 smoke=()
 if [[ -n "${SMOKE:-}" ]]; then
@@ -42,6 +43,7 @@ if [[ -n "${SMOKE:-}" ]]; then
     vocab_size=512
     num_texts=200
     num_recall=20
+    num_symbols=20
     limit=1
     smoke=(training.num_steps=2 training.batch_size=2 training.compile=false)
     smoke+=(training.eval_every=2 training.num_eval_batches=1)
@@ -82,6 +84,9 @@ done
 mkdir -p "$run"
 make_folder "$run/natural_instructions" $t2t import natural-instructions "$NATURAL_INSTRUCTIONS"
 make_folder "$run/recall" $python scripts/starter_recall.py "$CORPUS/validation.jsonl.xz" --num-rows "$num_recall"
+# In a folder of that name, so that it is one more task of the cluster natural_instructions.
+make_folder "$run/symbols/natural_instructions" $python scripts/starter_symbols.py "$CORPUS/validation.jsonl.xz" \
+    "$run/natural_instructions" scripts/starter.yaml --num-rows "$num_symbols"
 make_folder "$run/texts" $python scripts/starter_texts.py scripts/starter.yaml "$tasks_dirs" --num-texts "$num_texts"
 make_folder "$run/tokenizer" $t2t tokenizer train "${train_files[@]}" "$run"/texts/*.jsonl --vocab-size "$vocab_size"
 [[ -d "$run/corpus" ]] ||
@@ -89,31 +94,39 @@ make_folder "$run/tokenizer" $t2t tokenizer train "${train_files[@]}" "$run"/tex
 [[ -d "$run/corpus-validation" ]] ||
     $t2t corpus build "$CORPUS/validation.jsonl.xz" --tokenizer "$run/tokenizer" --out "$run/corpus-validation"
 
-# The starter: first it learns to find and to copy, then tasks and a corpus, in two runs.
+# The starter: first it learns to find and to copy, then tasks and a corpus.
 train finetune "$run/train-recall" scripts/starter_recall.yaml "model.preset=$preset" \
     "model.tokenizer=$run/tokenizer" "mixture.tasks_dirs=[$run/recall]"
 train finetune "$run/train-tasks" scripts/starter.yaml "model.init_from=$run/train-recall/model" "$tasks_dirs" \
     "denoising.data=$run/corpus"
-# Twice more from a lower rate, with more of what it had learnt least.
+
+# The same from a lower rate: train_more FOLDER FROM SEED NUM_STEPS TASKS_DIRS WEIGHTS
+train_more() {
+    train finetune "$run/$1" scripts/starter.yaml "model.init_from=$run/$2/model" "seed=$3" "training.num_steps=$4" \
+        "$5" "mixture.weights={$6}" "denoising.data=$run/corpus" optim.lr=0.005
+}
+# With more of what it had learnt least.
 weights="sst2: 30, imdb: 6, amazon_review: 12, mpqa_polarity: 3, sst5: 2, goemotions: 2, tweeteval_emotion: 2"
 weights+=", ag_news: 32, newsgroups20: 0.5, trec: 8, snips: 1.5, mrpc: 3, qqp: 3, squad_v1: 11, recall: 5"
 weights+=", natural_instructions: 0.75"
-more=(optim.lr=0.005 "mixture.weights={$weights}")
-train finetune "$run/train-more" scripts/starter.yaml "model.init_from=$run/train-tasks/model" "$tasks_dirs" \
-    "denoising.data=$run/corpus" seed=2 training.num_steps=3000 "${more[@]}"
-train finetune "$run/train-again" scripts/starter.yaml "model.init_from=$run/train-more/model" "$tasks_dirs" \
-    "denoising.data=$run/corpus" seed=3 training.num_steps=3300 "${more[@]}"
+train_more train-more train-tasks 2 3000 "$tasks_dirs" "$weights"
+train_more train-again train-more 3 3300 "$tasks_dirs" "$weights"
+# With labels that the prompt alone tells.
+weights="sst2: 18, imdb: 4, amazon_review: 6, mpqa_polarity: 2, sst5: 2, goemotions: 3, tweeteval_emotion: 4"
+weights+=", ag_news: 18, newsgroups20: 0.5, trec: 6, snips: 1.5, mrpc: 4, qqp: 4, squad_v1: 20, commongen: 3"
+weights+=", recall: 3, symbols: 22, natural_instructions: 1"
+train_more train-symbols train-again 4 2000 "${tasks_dirs%]},$run/symbols]" "$weights"
 
 if [[ ! -d "$run/model" ]]; then
     rm -rf "$run/model.part"
-    $python - "$run/train-again/model" "$run/model.part" <<'PYTHON'
+    $python - "$run/train-symbols/model" "$run/model.part" <<'PYTHON'
 import sys
 
 import t2t
 
 t2t.load(sys.argv[1]).save(sys.argv[2], dtype="bfloat16")
 PYTHON
-    cp "$run/train-again/model/training.json" "$run/model.part/"
+    cp "$run/train-symbols/model/training.json" "$run/model.part/"
     mv "$run/model.part" "$run/model"
 fi
 score "$run/model" "$run/scores.json"

@@ -14,8 +14,11 @@ from typing import Any
 
 import t2t
 
-RUNS = ("train-recall", "train-tasks", "train-more", "train-again", "pretrain", "sni")
-MADE_UP = "recall"  # the task of scripts/starter_recall.py
+RUNS = ("train-recall", "train-tasks", "train-more", "train-again", "train-symbols", "pretrain", "sni")
+MADE = {  # tasks that scripts here make
+    "recall": "recall/recall.yaml",
+    "symbols": "symbols/natural_instructions/symbols.yaml",
+}
 Summary = dict[str, Any]  # an evaluation's TaskSummary
 
 # In per cent, as published.
@@ -65,7 +68,7 @@ def main() -> None:
     ended = [args.run / name for name in RUNS if (args.run / name / "model").exists()]
     sections = {
         "training": training_table(ended),
-        "data": data_table(read_json(args.card.parent / "training.json")["tasks"]),
+        "data": data_table(read_json(args.card.parent / "training.json")["tasks"], args.run),
         "trained": trained_table(scores["trained"]),
         "unseen": score_table(scores["unseen"]),
         "held_out": held_out_table(scores["held_out"]),
@@ -121,9 +124,9 @@ def training_cells(run: Path) -> list[str]:
     ]
 
 
-def data_table(names: Iterable[str]) -> list[str]:
-    """Tasks by licence; those that t2t does not ship are of Super-NaturalInstructions."""
-    paths = t2t.find_task_files()
+def data_table(names: Iterable[str], run: Path) -> list[str]:
+    """Tasks by licence; those neither shipped nor made are of Super-NaturalInstructions."""
+    paths = t2t.find_task_files() | {name: run / path for name, path in MADE.items()}
     by_licence: dict[str, list[str]] = {}
     num_instructions = 0
     for name in names:
@@ -131,8 +134,6 @@ def data_table(names: Iterable[str]) -> list[str]:
             by_licence.setdefault(t2t.Task.load(paths[name]).file.source.licence or "not stated", []).append(
                 name
             )
-        elif name == MADE_UP:
-            by_licence["made up by scripts/starter_recall.py"] = [name]
         else:
             num_instructions += 1
     rows = [[licence, ", ".join(tasks)] for licence, tasks in sorted(by_licence.items())]

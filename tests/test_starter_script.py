@@ -4,6 +4,7 @@ It takes a minute, and runs with the fast tests all the same: nothing else goes 
 """
 
 import gzip
+import importlib
 import json
 import lzma
 import os
@@ -19,6 +20,7 @@ from t2t.config import FinetuneConfig, load_config
 from t2t.templates.library import choose_task_files
 
 ROOT = Path(__file__).parent.parent
+LABELLED = ("task4_toy_amount", "task5_toy_amount")  # enough for a split each
 SYLLABLES = [letter + vowel for letter in "dfgl" for vowel in "aeiou"]
 CONFIG = load_config(FinetuneConfig, ROOT / "scripts" / "starter.yaml")[0]
 
@@ -51,10 +53,12 @@ def write_tasks(folder: Path) -> None:
 
 
 def write_instructions(folder: Path) -> None:
-    """A toy of each training task that the run holds out by name, one more, and two test tasks."""
+    """A toy of each training task that the run holds out by name, three more, and two test tasks."""
     folder.mkdir()
     held_out = [name for name in CONFIG.mixture.held_out if name.startswith("task")]
-    write_rows(folder / "train.jsonl.gz", [toy(name, "Counting") for name in ("task1_toy_count", *held_out)])
+    toys = [toy(name, "Counting") for name in ("task1_toy_count", *held_out[1:])]
+    toys += [few_or_many(name, number) for name in (held_out[0], *LABELLED) for number in range(6)]
+    write_rows(folder / "train.jsonl.gz", toys)
     write_rows(
         folder / "test.jsonl.gz",
         [toy("task2_toy_title", "Title Generation"), toy("task3_toy_cause", "Cause Effect Classification")],
@@ -70,6 +74,17 @@ def toy(name: str, category: str) -> dict:
         "positive_examples": [{"input": "an apple", "output": "1"}, {"input": "two apples", "output": "2"}],
         "input": "three apples",
         "outputs": ["3"],
+    }
+
+
+def few_or_many(name: str, number: int) -> dict:
+    """A row of a task with two labels, which its definition tells."""
+    return {
+        **toy(name, "Counting"),
+        "id": f"{name}-{number}",
+        "definition": "Are the apples 'few' or 'many'?",
+        "input": f"{number} apples",
+        "outputs": ["many" if number > 2 else "few"],
     }
 
 
@@ -99,16 +114,50 @@ def test_the_whole_script_makes_a_model_with_a_card(data, tmp_path):
     assert "| train-tasks | 2 | 4 |" in card
     assert "| train-more | 2 | 4 |" in card
     assert "| train-again | 2 | 4 |" in card
+    assert "| train-symbols | 2 | 4 |" in card
     assert "| winogrande | accuracy |" in card
     assert "| cause effect classification |" in card
-    assert "| 1 training tasks of Super-NaturalInstructions |" in card
+    assert "| 3 training tasks of Super-NaturalInstructions |" in card
     assert {path: path.read_bytes() for path in (ROOT / "t2t" / "starter").iterdir()} == shipped
+    check_symbols(run / "symbols" / "natural_instructions")
 
-    weights = run / "train-again" / "model" / "model.safetensors"
+    weights = run / "train-symbols" / "model" / "model.safetensors"
     made = weights.stat().st_mtime_ns
     run_script(data, run)
     assert weights.stat().st_mtime_ns == made, "a second call trained again"
     assert (run / "starter" / "MODEL_CARD.md").read_text() == card
+
+
+def check_symbols(folder: Path) -> None:
+    """Every row tells its answer, none tells a label of its task, and the splits share no task."""
+    tasks = []
+    for split in ("train", "validation"):
+        rows = [json.loads(line) for line in (folder / f"{split}.jsonl").read_text().splitlines()]
+        tasks.append({row["task"] for row in rows})
+        for row in rows:
+            told = [one["output"] for one in row["shown"]] or re.findall("'(.+?)'", row["definition"])
+            assert row["output"] in told
+            assert not re.search(r"\b(few|many)\b", row["definition"])
+    assert sorted(tasks, key=min) == [{name} for name in LABELLED]
+
+
+@pytest.mark.parametrize(
+    ("definition", "symbols", "renamed"),
+    [
+        # in quotes alone, where they are all there: the other "no" is a word of the sentence
+        ("Say \"Yes\" or 'no.', no more.", {"yes": "A", "no": "B"}, "Say \"A\" or 'B.', no more."),
+        ("Positive, or Negative?", {"positive": "x", "negative": "y"}, "x, or y?"),
+        ("'found' or 'not found'", {"found": "x", "not found": "y"}, "'x' or 'y'"),
+        # one of them is missing
+        ("Say 'yes', else nothing.", {"yes": "A", "no": "B"}, None),
+        # without quotes they may mean something else
+        ("Say 1 or 2 if 1 comes first.", {"1": "A", "2": "B"}, None),
+        ("A word of B.", {"a": "x", "b": "y"}, None),
+    ],
+)
+def test_the_labels_of_a_definition_are_renamed_all_or_none(monkeypatch, definition, symbols, renamed):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    assert importlib.import_module("starter_symbols").rename(definition, symbols) == renamed
 
 
 def test_the_starter_is_trained_on_no_data_with_non_commercial_terms():
