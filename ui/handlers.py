@@ -85,10 +85,10 @@ class TaskAnswer:
 
     @property
     def is_correct(self) -> bool | None:
-        """None where nobody knows: without a reference, or of a text that was written freely."""
-        if not self.references or self.prediction.choices is None:
-            return None
-        return self.prediction.text in self.references
+        """None where nobody knows: without a reference, or of a written text that is none of them."""
+        if self.prediction.text in self.references:
+            return True
+        return False if self.references and self.prediction.choices is not None else None
 
 
 def describe_model(model: t2t.Text2Text) -> str:
@@ -146,7 +146,7 @@ def list_tasks(folders: Folders) -> list[tuple[str, str]]:
 
 @lru_cache(maxsize=10_000)
 def cluster_of(path: Path, _changed: int) -> str:
-    """What a task file says its cluster is, else the name of its folder; read again once it has changed."""
+    """What a task file says its cluster is, else its folder's name; read again once it has changed."""
     return t2t.TaskFile.read_cluster(path) or path.parent.name
 
 

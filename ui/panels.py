@@ -48,9 +48,10 @@ def comparison_panel(answers: Sequence[TaskAnswer]) -> str:
     tally = Counter(answer.prediction.text for answer in answers).most_common()
     text, number = tally[0]
     summary = f"{number} of {len(answers)} templates answer “{escape(text)}”"
-    known = [answer.is_correct for answer in answers if answer.is_correct is not None]
-    if known:
-        summary += f"; {sum(known)} of {len(known)} are right"
+    ranked = [answer.is_correct for answer in answers if answer.prediction.choices and answer.references]
+    if ranked:
+        which = "" if len(ranked) == len(answers) else "that have choices "
+        summary += f"; {sum(map(bool, ranked))} of {len(ranked)} {which}are right"
     rows = "".join(_comparison_row(answer) for answer in answers)
     head = "<tr><th>Template</th><th>Answer</th><th>Probability</th><th>Tokens</th></tr>"
     table = f'<table class="t2t-table"><thead>{head}</thead><tbody>{rows}</tbody></table>'

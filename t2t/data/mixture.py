@@ -107,8 +107,9 @@ class Mixture:
             max_shots: such a draw gets 1 to this many, evenly; where a task has fewer rows, up to all others.
             split: the split that rows are read from.
         Raises:
-            HeldOutLeakError: a task or its cluster is held out.
-            MixtureError: no tasks, a task twice, a task without rows, rates that are not usable.
+            HeldOutLeakError: a task, its cluster, file, folder or dataset is held out.
+            MixtureError: no tasks, a task twice, a task without rows or with some that lack the label, rates
+                that are not usable.
             TemplateError: no template of that name, or one that does not render one of 100 rows tried.
             MissingDataError, CorruptRowError: the rows cannot be read.
         """
@@ -245,7 +246,7 @@ def _check_tasks(tasks: Sequence[Task], held_out: Collection[str]) -> None:
     for task in tasks:
         names = {"task": task.name, "cluster": task.cluster, "dataset": task.file.dataset.local}
         if task.file.path:
-            names["folder"] = task.file.path.parent.name
+            names |= {"file": task.file.path.stem, "folder": task.file.path.parent.name}
         if kinds := [kind for kind, name in names.items() if name in held_out]:
             leaks.append(f'task "{task.name}" of cluster "{task.cluster}" (its {kinds[0]} is held out)')
     if leaks:
@@ -312,6 +313,17 @@ def _check_rows(sources: Sequence[_Source], split: str) -> None:
             continue
         if not source.templates:
             faults.append(MixtureError(f'task "{source.task.name}" is to be used with none of its templates'))
+        file = source.task.file
+        unlabelled = [
+            example_id
+            for example_id, row in source.rows
+            if not all(file.has_target(template, row) for template in source.templates)
+        ]
+        if unlabelled:
+            problem = f'task "{source.task.name}" has {len(unlabelled)} rows without a label'
+            mend = "label them, or take them out"
+            faults.append(MixtureError(problem, have=[f'"{unlabelled[0]}" is the first'], mend=mend))
+            continue
         for template in source.templates:
             faults += _faults_of(source, template)
     raise_faults(faults)

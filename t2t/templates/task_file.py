@@ -117,7 +117,8 @@ class TaskFile(Strict):
             data = _with_included(read_yaml(path, error=TaskFileError)).data
         except T2TError:
             return None
-        return str(data["cluster"]) if isinstance(data, dict) and "cluster" in data else None
+        cluster = data.get("cluster") if isinstance(data, dict) else None
+        return cluster if isinstance(cluster, str) else None
 
     @property
     def path(self) -> Path | None:
@@ -144,7 +145,7 @@ class TaskFile(Strict):
     def context(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """A row of the dataset as the templates read it; a row in that form already stays as it is.
 
-        A row without a label, or with null or a blank cell for it, gets neither `label` nor `label_name`.
+        A row without a label, or with null or a blank cell for it, is given neither `label` nor `label_name`.
 
         Raises: DataError for a label that is neither one of `labels` nor an index into them.
         """

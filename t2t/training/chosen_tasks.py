@@ -44,23 +44,30 @@ def choose_tasks(mixture: MixtureConfig) -> list[Task]:
     """
     files = choose_task_files(mixture.tasks, tasks_dirs=mixture.tasks_dirs, leave_out=mixture.held_out)
     tasks: list[Task] = []
-    left_out: list[Task] = []
+    on_held_out_rows: list[str] = []  # another task's, of the dataset's name
+    without_rows: list[str] = []
     for path in files:
         task = Task.load(path, data_root=mixture.data_root)
-        is_named = task.name in mixture.tasks or path in map(Path, mixture.tasks)
+        is_named = any(key in (task.name, path.stem) or _is_file(key, path) for key in mixture.tasks)
         if not is_named and task.file.dataset.local in mixture.held_out:
-            continue  # another task on the rows of one that is held out
-        (tasks if is_named or _can_train(task) else left_out).append(task)
-    if left_out:
-        names = [task.name for task in left_out[:_NUM_NAMED]]
-        if len(left_out) > _NUM_NAMED:
-            names.append(f"and {len(left_out) - _NUM_NAMED} more")
-        logger.warning("left out %d tasks without training rows here: %s", len(left_out), ", ".join(names))
+            on_held_out_rows.append(task.name)
+        elif is_named or _can_train(task):
+            tasks.append(task)
+        else:
+            without_rows.append(task.name)
+    _tell_left_out("whose dataset is held out", on_held_out_rows)
+    _tell_left_out("without training rows here", without_rows)
     if not tasks:
         raise MixtureError("no task of the mixture has training rows", where=Location(field="mixture.tasks"))
     check_held_out_names(mixture.held_out, tasks, files=find_task_files(*task_folders(mixture.tasks_dirs)))
     check_keys(mixture, tasks)
     return tasks
+
+
+def _tell_left_out(why: str, names: Sequence[str]) -> None:
+    if names:
+        more = [f"and {len(names) - _NUM_NAMED} more"] if len(names) > _NUM_NAMED else []
+        logger.warning("left out %d tasks %s: %s", len(names), why, ", ".join([*names[:_NUM_NAMED], *more]))
 
 
 def _can_train(task: Task) -> bool:
@@ -70,6 +77,8 @@ def _can_train(task: Task) -> bool:
 
 def check_held_out_names(names: Sequence[str], tasks: Sequence[Task], *, files: Mapping[str, Path]) -> None:
     """Raises: MixtureError for a name that is no task or cluster: a misspelt one would hold nothing out."""
+    if not names:
+        return
     known = {*files, *(cluster for path in files.values() for cluster in clusters_of(path))}
     known.update(name for task in tasks for name in (task.name, task.cluster))
     raise_faults(
@@ -115,8 +124,12 @@ def match_tasks(keys: Iterable[str], tasks: Sequence[Task], *, field: str) -> di
 
 def _is_named(task: Task, key: str) -> bool:
     path = task.file.path
-    is_placed = path is not None and (key == path.parent.name or Path(key) == path)
+    is_placed = path is not None and (key == path.parent.name or _is_file(key, path))
     return is_placed or key in (task.name, task.cluster) or fnmatchcase(task.name, key)
+
+
+def _is_file(key: str, path: Path) -> bool:
+    return Path(key).name == path.name and Path(key).resolve() == path.resolve()
 
 
 def _no_task(key: str, known: Iterable[str], *, field: str) -> MixtureError:

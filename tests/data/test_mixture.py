@@ -182,6 +182,20 @@ def test_a_leak_names_task_and_cluster(tasks):
     )
 
 
+def test_rows_without_a_label_are_told_before_anything_is_drawn(tasks, toy_data_root):
+    path = toy_data_root / "toy_mood" / "train.jsonl"
+    rows = path.read_text().splitlines()
+    rows[7] = json.dumps({**json.loads(rows[7]), "label": ""})
+    path.write_text("\n".join(rows))
+    with pytest.raises(MixtureError) as caught:
+        Mixture.build(tasks, seed=0)
+    assert str(caught.value) == (
+        'task "toy_mood" has 1 rows without a label\n'
+        '  have:  "train:7" is the first\n'
+        "  mend:  label them, or take them out"
+    )
+
+
 def test_a_task_is_held_out_by_its_folder_too(toy_tasks_dir, toy_data_root, tmp_path):
     own = tmp_path / "mine" / "toy_sums.yaml"
     own.parent.mkdir()

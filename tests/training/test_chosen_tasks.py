@@ -31,7 +31,7 @@ def test_a_key_names_tasks_by_name_cluster_pattern_and_file(mixture_of):
 def test_a_file_is_named_by_any_spelling_of_its_path(mixture_of, toy_tasks_dir, monkeypatch):
     monkeypatch.chdir(toy_tasks_dir)
     file = "./sums/toy_sums.yaml"
-    mixture = mixture_of(tasks=[file], weights={file: 2.0})
+    mixture = mixture_of(tasks=["sums", file], tasks_dirs=[str(toy_tasks_dir)], weights={file: 2.0})
     (Path(mixture.data_root) / "toy_sums" / "train.jsonl").unlink()
     assert [task.name for task in choose_tasks(mixture)] == ["toy_sums"]  # named itself, it is not left out
 

@@ -130,11 +130,12 @@ def test_a_pattern_brings_in_no_task_that_is_held_out(toy_tasks_dir, toy_data_ro
     assert chosen(toy_tasks_dir, toy_data_root, "mood", "sums", held_out=("sums",)) == ["toy_mood"]
 
 
-def test_another_task_on_held_out_rows_stays_out_too(toy_tasks_dir, toy_data_root):
+def test_another_task_on_held_out_rows_stays_out_too(toy_tasks_dir, toy_data_root, caplog):
     sums = toy_tasks_dir / "sums" / "toy_sums.yaml"
     sums.with_name("toy_more.yaml").write_text(sums.read_text().replace("task: toy_sums", "task: toy_more"))
     options = {"held_out": ("toy_sums",)}
     assert chosen(toy_tasks_dir, toy_data_root, "toy_*", **options) == ["toy_mood"]
+    assert caplog.messages == ["left out 1 tasks whose dataset is held out: toy_more"]
     # Named itself it stays, and the mixture then refuses it.
     assert chosen(toy_tasks_dir, toy_data_root, "toy_more", **options) == ["toy_more"]
 

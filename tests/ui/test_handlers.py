@@ -173,6 +173,7 @@ def test_a_sample_row_knows_its_answer_until_it_is_edited(handlers, mood, tiny_m
 
     written = replace(answer, prediction=tiny_model.generate(answer.prediction.source, max_new_tokens=3))
     assert written.is_correct is None  # another wording may be as right
+    assert replace(written, references=(written.prediction.text,)).is_correct
 
     [answer] = handlers.answer_query(tiny_model, edited, handlers.Shots(), handlers.Settings())
     assert (answer.references, answer.is_correct) == ((), None)
