@@ -7,7 +7,7 @@ The spread matters more than a single figure: the same model can lose ten points
 same question (Sanh et al. 2022, arXiv:2110.08207, section 6.2).
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,9 +108,7 @@ def evaluate(
             baselines = Baselines.of(plain, metrics)
             for num_shots, shot_seed in conditions:
                 examples = questions.with_shots(plain, template, shots=num_shots, seed=shot_seed)
-                predictions = answer_examples(
-                    model, examples, length_norm=length_norm, max_new_tokens=max_new_tokens
-                )
+                predictions = model.answer(examples, length_norm=length_norm, max_new_tokens=max_new_tokens)
                 answers = []
                 for example, prediction in zip(examples, predictions, strict=True):
                     answer = _answer(
@@ -129,31 +127,6 @@ def evaluate(
         results += [scored.result for scored in passes]
         summary += summarise(passes, seen_in_training=record.has_seen(questions.task.name))
     return Evaluation(model.full_name, tuple(results), tuple(summary))
-
-
-def answer_examples(
-    model: "Text2Text",
-    examples: Sequence[RenderedExample],
-    *,
-    length_norm: "LengthNorm",
-    max_new_tokens: int,
-    max_source_len: int | None = None,
-) -> "Iterator[Prediction]":
-    """Ranked choices, or written answers for a template without choices; one after the other, in order.
-
-    Args:
-        examples: at least one, all of one template.
-        max_source_len: tokens to read of a source; None takes as many as the model reads.
-    """
-    sources = (example.source for example in examples)
-    if examples[0].answer_choices is None:
-        return model.generate(sources, max_new_tokens=max_new_tokens, max_source_len=max_source_len)
-    return model.rank(
-        sources,
-        (example.answer_choices or () for example in examples),
-        length_norm=length_norm,
-        max_source_len=max_source_len,
-    )
 
 
 def _answer(

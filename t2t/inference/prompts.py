@@ -40,12 +40,12 @@ class Prompt:
     demonstrations: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, query: RenderedExample, *, label: str) -> "Prompt":
+    def of(cls, query: RenderedExample) -> "Prompt":
         """The question that a rendered row asks."""
         return cls(
             query.source,
             query.answer_choices,
-            label,
+            f'{query.task}, template "{query.template}", {query.example_id}',
             query.task,
             query.template,
             query.example_id,

@@ -52,14 +52,13 @@ def task_prompts(
             pools[template.name] = [template.render(row, example_id=row_id) for row_id, row in labelled]
     _check_shots(shots, pools)
     return (
-        _prompt(file, template, example_id, row, shots=shots, pool=pools.get(template.name, []), seed=seed)
+        _prompt(template, example_id, row, shots=shots, pool=pools.get(template.name, []), seed=seed)
         for example_id, row in _contexts(file, rows, "row")
         for template in templates
     )
 
 
 def _prompt(
-    file: TaskFile,
     template: Template,
     example_id: str,
     row: Row,
@@ -69,15 +68,15 @@ def _prompt(
     seed: int,
 ) -> Prompt:
     query = template.render_source(row, example_id=example_id)
-    label = f'{file.task}, template "{template.name}", {example_id}'
     if shots:
         # A row handed over by itself has no id in common with the pool: it is known by its text.
         pool = [other for other in pool if other.source != query.source]
         if len(pool) < shots:
-            raise _too_many_shots(shots, len(pool), "without the query itself ", Location(field=label))
+            where = Location(field=Prompt.of(query).label)
+            raise _too_many_shots(shots, len(pool), "without the query itself ", where)
         chosen = choose_demonstrations(pool, example_id=example_id, shots=shots, seed=seed)
         query = with_demonstrations(query, chosen)
-    return Prompt.of(query, label=label)
+    return Prompt.of(query)
 
 
 def _contexts(file: TaskFile, rows: Rows, name: str) -> Iterator[tuple[str, Row]]:

@@ -28,13 +28,14 @@ from t2t.inference.answering import Answering
 from t2t.inference.generate import Decoding
 from t2t.inference.inputs import choice_prompts, shaped_like, source_prompts, target_prompts
 from t2t.inference.options import GenerateOptions, RankOptions, RunOptions, SourceOptions
-from t2t.inference.prompts import Prediction
+from t2t.inference.prompts import Prediction, Prompt
 from t2t.inference.rank import LengthNorm
 from t2t.inference.task_prompts import ALL, Row, Rows, choose_templates, task_prompts
 from t2t.model.adapters import Adapters, AnyAdapter, adapters_of, load_adapters, named_adapters
 from t2t.model.pretrained import load_model, save_model
 from t2t.templates.library import read_task_file
 from t2t.templates.task_file import TaskFile
+from t2t.templates.template import RenderedExample
 
 Texts = list[str] | tuple[str, ...]
 AnyTask = str | Path | Task | TaskFile
@@ -326,6 +327,27 @@ class Text2Text:
         if isinstance(rows, Mapping) and template == ALL:
             return list(answers)
         return shaped_like(rows, answers)
+
+    def answer(
+        self,
+        examples: Iterable[RenderedExample],
+        *,
+        length_norm: LengthNorm = "sum",
+        max_new_tokens: int = 64,
+        max_source_len: int | None = None,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+    ) -> Iterator[Prediction]:
+        """Answer rows that are rendered already, one after the other: by ranking where there are choices.
+
+        As `run` answers them: a source that is too long loses its demonstrations before its end.
+
+        Args: as in `rank` and `generate`.
+        Raises: InferenceError as they do.
+        """
+        answering = self._answering(
+            max_source_len, batch_size, length_norm=length_norm, decoding=Decoding(max_new_tokens)
+        )
+        return answering.stream(map(Prompt.of, examples))
 
     def _answering(self, max_source_len: int | None, batch_size: int, **options: Any) -> Answering:
         return Answering(

@@ -29,7 +29,6 @@ from torch.distributed.fsdp import FSDPModule
 
 from t2t.data.task import Task
 from t2t.errors import Location, MixtureError, raise_faults
-from t2t.evaluation.evaluate import answer_examples
 from t2t.evaluation.metrics import METRICS, Metric
 from t2t.evaluation.questions import ALL, Questions
 from t2t.inference.rank import LengthNorm
@@ -220,8 +219,7 @@ class TaskScorer:
         }
 
     def _score(self, model: Text2Text, metric: Metric, examples: Sequence[RenderedExample]) -> float:
-        predictions = answer_examples(
-            model,
+        predictions = model.answer(
             examples,
             length_norm=self._length_norm,
             max_new_tokens=self._max_new_tokens,

@@ -1,11 +1,12 @@
 """A stand-in for a model, which answers by a rule instead of weights."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
 from t2t.data.task import Task
 from t2t.inference import Prediction
+from t2t.templates.template import RenderedExample
 
 
 class RuleModel:
@@ -18,25 +19,17 @@ class RuleModel:
         self.places = () if name is None else (name,)
         self.asked: list[str] = []
 
-    def rank(
-        self,
-        sources: Iterable[str],
-        answer_choices: Iterable[Sequence[str]],
-        *,
-        length_norm: str,
-        max_source_len: int | None,
+    def answer(
+        self, examples: Iterable[RenderedExample], *, length_norm: str, max_new_tokens: int
     ) -> Iterator[Prediction]:
-        for source, choices in zip(sources, answer_choices, strict=True):
+        for example in examples:
+            source, choices = example.source, example.answer_choices
+            if choices is None:
+                yield self._prediction(source, " ".join(self.rule(source).split()[:max_new_tokens]))
+                continue
             logprobs = tuple(-1.0 if choice == self.rule(source) else -2.0 for choice in choices)
             text = choices[logprobs.index(max(logprobs))]
-            options = {"choices": tuple(choices), "logprobs": logprobs, "length_norm": length_norm}
-            yield self._prediction(source, text, **options)
-
-    def generate(
-        self, sources: Iterable[str], *, max_new_tokens: int, max_source_len: int | None
-    ) -> Iterator[Prediction]:
-        for source in sources:
-            yield self._prediction(source, " ".join(self.rule(source).split()[:max_new_tokens]))
+            yield self._prediction(source, text, choices=choices, logprobs=logprobs, length_norm=length_norm)
 
     def _prediction(self, source: str, text: str, **options) -> Prediction:
         self.asked.append(source)

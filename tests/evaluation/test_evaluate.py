@@ -7,6 +7,7 @@ import pytest
 from t2t.errors import EvaluationError
 from t2t.evaluation import evaluate
 from t2t.evaluation.results import bootstrap_weights
+from t2t.inference import Text2Text
 
 
 def knows_all(source: str) -> str:
@@ -157,6 +158,13 @@ def test_cut_sources_are_counted(rule_model, mood, toy_data_root):
     evaluation = evaluate(rule_model(knows_all), [mood])
     assert [one.num_truncated for one in evaluation.results] == [1, 1, 1]
     assert evaluation.summary[0].num_truncated == 3
+
+
+def test_a_source_that_is_too_long_loses_demonstrations_before_its_question(mood, monkeypatch):
+    starter = Text2Text.load(device="cpu")
+    monkeypatch.setattr(starter.tokenizer, "model_max_length", 30)
+    evaluation = evaluate(starter, [mood], templates=["good day"], shots=(4,))
+    assert [(one.num_shortened, one.num_truncated) for one in evaluation.summary] == [(8, 0)]
 
 
 @pytest.mark.parametrize(

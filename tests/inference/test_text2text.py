@@ -8,6 +8,7 @@ from t2t.errors import InferenceError
 from t2t.inference import Prediction, Text2Text
 from t2t.inference import answering as answering_module
 from t2t.model import LoadedModel
+from t2t.templates.template import RenderedExample
 
 
 def test_calling_ranks_choices_and_generates_without(t5):
@@ -73,6 +74,26 @@ def test_a_few_shot_prompt_loses_demonstrations_before_its_question(t5, toy_task
     assert [record.getMessage() for record in caplog.records] == [
         f"1 of 1 sources lost demonstrations to fit into {limit} tokens"
     ]
+
+
+@pytest.mark.parametrize("choices", [None, ("good", "bad")])
+def test_a_rendered_row_is_ranked_or_written_and_loses_demonstrations_before_its_question(t5, choices):
+    example = RenderedExample(
+        source="Sun: good. Hail: bad. Rain:",
+        target="bad",
+        answer_choices=choices,
+        references=("bad",),
+        task="weather",
+        template="colon",
+        example_id="test:0",
+        demonstrations=("Sun: good. ", "Hail: bad. "),
+    )
+    [whole] = t5.answer([example])
+    [short] = t5.answer([example], max_source_len=20)
+    shortened = t5("Sun: good. Rain:", choices=choices)
+    assert (whole.num_dropped_demonstrations, short.num_dropped_demonstrations) == (0, 1)
+    assert (short.truncated, short.text, short.choices) == (False, shortened.text, choices)
+    assert short.logprob == pytest.approx(shortened.logprob, abs=2e-4)
 
 
 def test_what_was_cut_is_reported_when_a_stream_is_dropped(t5, caplog, monkeypatch):

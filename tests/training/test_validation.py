@@ -10,7 +10,6 @@ from t2t.data import task as task_module
 from t2t.data.task import Task
 from t2t.errors import ConfigError, Faults, MixtureError, TemplateError
 from t2t.evaluation import evaluate
-from t2t.evaluation.evaluate import answer_examples
 from t2t.evaluation.questions import Questions
 from t2t.inference import Text2Text
 from t2t.model import load_model
@@ -176,9 +175,10 @@ def note_asked(monkeypatch):
 
     def note(model, examples, **options):
         asked.append((examples[0].task, examples[0].template, options))
-        return answer_examples(model, examples, **options)
+        return answer(model, examples, **options)
 
-    monkeypatch.setattr("t2t.training.validation.answer_examples", note)
+    answer = Text2Text.answer
+    monkeypatch.setattr(Text2Text, "answer", note)
     return asked
 
 
