@@ -114,7 +114,8 @@ class MixtureConfig(Section):
         default=(), description="folders of own tasks, besides those that T2T_TASKS lists"
     )
     templates: Mapping[str, tuple[str, ...]] = Field(
-        default={}, description="by task: the only templates to use"
+        default={},
+        description="by task, cluster or pattern: the only templates to use; a task's last key counts",
     )
     balanced: tuple[str, ...] = Field(
         default=(), description="tasks, clusters or patterns whose labels are trained on equally often"

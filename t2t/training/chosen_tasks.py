@@ -97,14 +97,10 @@ def check_keys(mixture: MixtureConfig, tasks: Sequence[Task]) -> None:
     """Raises: MixtureError, or Faults, for keys of the mixture's options that name none of its tasks."""
     match_tasks(mixture.weights, tasks, field="mixture.weights")
     match_tasks(mixture.balanced, tasks, field="mixture.balanced")
+    match_tasks(mixture.templates, tasks, field="mixture.templates")
     known = {task.name for task in tasks}
     raise_faults(
-        [
-            _no_task(name, known, field=field)
-            for field, names in [("mixture.rates", mixture.rates), ("mixture.templates", mixture.templates)]
-            for name in names
-            if name not in known
-        ]
+        [_no_task(name, known, field="mixture.rates") for name in mixture.rates if name not in known]
     )
 
 
@@ -153,7 +149,7 @@ def build_mixture(tasks: Sequence[Task], mixture: MixtureConfig, *, split: str, 
         weights=task_weights(mixture.weights, tasks),
         rates={name: rate for name, rate in mixture.rates.items() if name in names} or None,
         held_out=mixture.held_out,
-        templates={name: chosen for name, chosen in mixture.templates.items() if name in names},
+        templates=task_templates(mixture.templates, tasks),
         balanced=[task.name for task in tasks if any(_is_named(task, key) for key in balanced)],
         max_rows=mixture.max_rows,
         shots_share=mixture.shots.share,
@@ -170,3 +166,11 @@ def task_weights(weights: Mapping[str, float], tasks: Iterable[Task]) -> dict[st
         task.name: math.prod(factor for key, factor in weights.items() if _is_named(task, key))
         for task in tasks
     }
+
+
+def task_templates(templates: Mapping[str, Sequence[str]], tasks: Sequence[Task]) -> dict[str, Sequence[str]]:
+    """The names of the templates to use, of each task that a key names: those of the last such key.
+
+    templates {nli: [does it follow], rte: [guess]}    of cluster nli: rte [guess], cb [does it follow]
+    """
+    return {task.name: names for key, names in templates.items() for task in tasks if _is_named(task, key)}

@@ -26,7 +26,7 @@ from t2t.model.adapters import Adapters
 from t2t.model.injected_layers import ia3_config, lora_config
 from t2t.model.soft_prompt import prompt_tuning_config
 from t2t.training.batches import MixtureBatches
-from t2t.training.chosen_tasks import build_mixture, choose_tasks
+from t2t.training.chosen_tasks import build_mixture, choose_tasks, task_templates
 from t2t.training.contents import store_contents, task_contents, tokenizer_contents, weight_contents
 from t2t.training.dealt_batches import DealtBatches
 from t2t.training.initial_model import load_or_build
@@ -205,7 +205,7 @@ def build_validation(
         return batches, None
     return batches, TaskScorer(
         validated,
-        templates=config.mixture.templates,
+        templates=task_templates(config.mixture.templates, validated),
         num_rows=wanted.num_rows,
         num_templates=wanted.num_templates,
         max_source_len=config.lengths.max_source_len,

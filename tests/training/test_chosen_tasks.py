@@ -46,6 +46,13 @@ def test_weights_multiply_over_all_keys_that_name_a_task(mixture_of):
     assert rates["toy_mood"] == pytest.approx(240 / 276)
 
 
+def test_templates_are_chosen_for_a_cluster_or_a_pattern_and_the_last_key_counts(mixture_of):
+    mixture = mixture_of(templates={"toy_*": ["plus"], "mood": ["good day", "how do I feel"]})
+    built = build_mixture(choose_tasks(mixture), mixture, split="train", seed=0)
+    drawn = {(example.task, example.template) for example in map(built.draw, range(60))}
+    assert drawn == {("toy_sums", "plus"), ("toy_mood", "good day"), ("toy_mood", "how do I feel")}
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
