@@ -126,7 +126,6 @@ import t2t
 
 t2t.load(sys.argv[1]).save(sys.argv[2], dtype="bfloat16")
 PYTHON
-    cp "$run/train-symbols/model/training.json" "$run/model.part/"
     mv "$run/model.part" "$run/model"
 fi
 score "$run/model" "$run/scores.json"
@@ -142,6 +141,7 @@ write_card
 # For comparison: after the same first stage the corpus alone, then Super-NaturalInstructions alone.
 train pretrain "$run/pretrain" scripts/starter_pretrain.yaml "model.init_from=$run/train-recall/model" \
     "data.train=$run/corpus" "data.validation=$run/corpus-validation"
-train finetune "$run/sni" scripts/starter_sni.yaml "model.init_from=$run/pretrain/model" "$tasks_dirs"
+train finetune "$run/sni" scripts/starter_sni.yaml "model.init_from=$run/pretrain/model" \
+    "mixture.tasks_dirs=[$run/natural_instructions,$run/symbols]"
 score "$run/sni/model" "$run/scores-sni.json" --groups natural_instructions
 write_card

@@ -5,7 +5,6 @@ baselines.py        the majority answer and the guess among the choices
 questions.py        which rows are asked through which templates: split, sample, demonstrations
 evaluate.py         tasks x templates x shots x seeds -> Evaluation
 results.py          answers -> results of single passes -> summaries of tasks
-training_record.py  which tasks the model was trained on
 natural_instructions.py  the official scores of Super-NaturalInstructions
 report.py           the JSON document, the table, and the folder of results
 """

@@ -25,7 +25,7 @@ from t2t.evaluation.results import (
     score_pass,
     summarise,
 )
-from t2t.evaluation.training_record import TrainingRecord
+from t2t.model.training_record import TrainingRecord
 from t2t.templates.template import RenderedExample
 
 if TYPE_CHECKING:  # torch is needed by the model that is passed in, not here

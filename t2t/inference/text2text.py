@@ -33,6 +33,7 @@ from t2t.inference.rank import LengthNorm
 from t2t.inference.task_prompts import ALL, Row, Rows, choose_templates, task_prompts
 from t2t.model.adapters import Adapters, AnyAdapter, adapters_of, load_adapters, named_adapters
 from t2t.model.pretrained import load_model, save_model
+from t2t.model.training_record import TrainingRecord
 from t2t.templates.library import read_task_file
 from t2t.templates.task_file import TaskFile
 from t2t.templates.template import RenderedExample
@@ -143,12 +144,16 @@ class Text2Text:
     def save(self, folder: str | Path, *, dtype: str | None = None) -> None:
         """Write model and tokenizer as a folder that `load` and `from_pretrained` read.
 
-        With adapters it is the adapter in use that is written, unless it was merged.
+        With adapters it is the adapter in use that is written, unless it was merged. What the model was
+        trained on, if it was loaded by name, goes along as `training.json`.
 
         Args:
             dtype: store the weights as "float32" or "bfloat16"; None keeps their own.
         """
+        record = TrainingRecord.of_models(self.places)  # read first: the folder may be the model's own
         save_model(self.model, self.tokenizer, folder, dtype=dtype)
+        if self.places:
+            record.write(Path(folder))
 
     def __call__(self, source: str, *, choices: Sequence[str] | None = None, **options: Any) -> Prediction:
         """Answer one text: `rank` it if there are choices, else `generate`; takes the options of either."""

@@ -33,8 +33,8 @@ from torch.distributed.checkpoint.state_dict import (
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from t2t.errors import CheckpointError, Location
-from t2t.evaluation.training_record import TrainingRecord
 from t2t.model.pretrained import save_model
+from t2t.model.training_record import TrainingRecord
 from t2t.tokens.batches import Batch
 from t2t.training.sharding import slice_like
 from t2t.training.step_numbers import StepNumbers

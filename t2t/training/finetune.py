@@ -20,11 +20,11 @@ from t2t.config import AdapterConfig, DenoisingConfig, FinetuneConfig, FinetuneM
 from t2t.data.mixture import Mixture
 from t2t.data.task import Task
 from t2t.errors import Location, MixtureError
-from t2t.evaluation.training_record import TrainingRecord
 from t2t.model import load_model
 from t2t.model.adapters import Adapters
 from t2t.model.injected_layers import ia3_config, lora_config
 from t2t.model.soft_prompt import prompt_tuning_config
+from t2t.model.training_record import TrainingRecord
 from t2t.training.batches import MixtureBatches
 from t2t.training.chosen_tasks import build_mixture, choose_tasks, task_templates
 from t2t.training.contents import store_contents, task_contents, tokenizer_contents, weight_contents

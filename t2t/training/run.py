@@ -16,9 +16,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from t2t.config import FinetuneConfig, PretrainConfig, TrainingConfig
 from t2t.data.locks import alone_in
 from t2t.errors import Location, TrainingError, raise_faults
-from t2t.evaluation.training_record import TrainingRecord
 from t2t.inference.answering import max_positions, max_source_positions
 from t2t.model.pretrained import replace_folder
+from t2t.model.training_record import TrainingRecord
 from t2t.training.batches import Batches
 from t2t.training.checkpoint import checkpoint_folder, newest_checkpoint
 from t2t.training.combinations import check_combinations

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from t2t.config import Section, diff_configs
 from t2t.config.section import RESOLVED
 from t2t.errors import Location, TrainingError, raise_faults
-from t2t.evaluation.training_record import TrainingRecord
+from t2t.model.training_record import TrainingRecord
 
 # What may differ when a run goes on: lengths and rhythm, where it runs, and rates, which act from here on.
 _CHANGEABLE = (

@@ -14,6 +14,7 @@ from t2t.model import save_model
 from t2t.model.adapters import Adapters, load_adapters
 from t2t.model.injected_layers import ia3_config, lora_config
 from t2t.model.soft_prompt import prompt_tuning_config
+from t2t.model.training_record import TrainingRecord
 
 from .conftest import LAYOUTS, toy_model, toy_tokenizer
 
@@ -137,6 +138,17 @@ def test_adapters_are_loaded_switched_and_merged(t5_folder, tmp_path):
     assert model.places == (str(t5_folder), str(folders[0]))
     model.save(tmp_path / "merged")
     assert scores(Text2Text.load(tmp_path / "merged", device="cpu")) == pytest.approx(polite)
+
+
+def test_a_saved_model_keeps_the_record_of_its_training(t5_folder, tmp_path):
+    save_adapter("t5", "lora", tmp_path / "lora")
+    TrainingRecord(frozenset({"sst2"})).write(t5_folder)
+    TrainingRecord(frozenset({"rte"})).write(tmp_path / "lora")
+    model = Text2Text.load(t5_folder, device="cpu", adapter=tmp_path / "lora")
+    model.merge_adapter()
+    for folder in (tmp_path / "merged", t5_folder):  # the second is where the model came from
+        model.save(folder)
+        assert TrainingRecord.read(folder) == TrainingRecord(frozenset({"sst2", "rte"}))
 
 
 def test_a_model_without_adapters_says_so(t5):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from t2t.evaluation.training_record import TrainingRecord
+from t2t.model.training_record import TrainingRecord
 from t2t.training.finetune import finetune
 from t2t.training.pretrain import pretrain
 from t2t.training.run_folder import RunFolder

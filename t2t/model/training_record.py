@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from t2t.errors import EvaluationError, Location
+from t2t.errors import Location, ModelError
 from t2t.resources import starter_or
 
 FILE_NAME = "training.json"
@@ -36,7 +36,7 @@ class TrainingRecord:
     def read(cls, folder: Path) -> "TrainingRecord":
         """The record in a model's folder; an incomplete one where there is none.
 
-        Raises: EvaluationError if the file is not of the form above.
+        Raises: ModelError if the file is not of the form above.
         """
         path = folder / FILE_NAME
         if not path.is_file():
@@ -49,7 +49,7 @@ class TrainingRecord:
                 is_complete=record.get("is_complete", True) is True,
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise EvaluationError(
+            raise ModelError(
                 f"the record of the model's training is malformed: {error}",
                 where=Location(path),
                 mend='write {"tasks": [names], "held_out": [names]}, or remove the file',

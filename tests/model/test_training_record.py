@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from t2t.errors import EvaluationError
-from t2t.evaluation.training_record import TrainingRecord
+from t2t.errors import ModelError
+from t2t.model.training_record import TrainingRecord
 
 
 def test_a_record_is_read_from_the_models_folder(tmp_path):
@@ -52,7 +52,7 @@ def test_what_was_trained_from_an_unknown_model_stays_incomplete(tmp_path):
 def test_a_malformed_record_is_an_error(tmp_path, text, reason):
     path = tmp_path / "training.json"
     path.write_text(text)
-    with pytest.raises(EvaluationError) as caught:
+    with pytest.raises(ModelError) as caught:
         TrainingRecord.read(tmp_path)
     assert str(caught.value) == (
         f"the record of the model's training is malformed: {reason}\n"
