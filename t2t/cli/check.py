@@ -64,8 +64,6 @@ def check(
         raise typer.BadParameter("--tasks and --against belong to --overlap")
     if watch and as_json:
         raise typer.BadParameter("--json prints one document; --watch has no end to print it at")
-    if data_root is not None and not data_root.is_dir():
-        raise typer.BadParameter(f"there is no folder {data_root} for --data-root")
     from t2t.data.task_check import check_task_with_data
     from t2t.tokens import TokenCheck, TokenCounter
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from t2t.cli.evaluated_tasks import evaluated_tasks, split_list
 from t2t.cli.options import (
     AdapterOption,
     DataRootOption,
@@ -27,7 +28,9 @@ def evaluate_tasks(
     tasks: Annotated[
         str,
         typer.Option(
-            metavar="NAME,...", help="Tasks, files of tasks, clusters, or patterns such as text2sql_*."
+            metavar="NAME,...",
+            help="Tasks, files of tasks, clusters, or patterns such as text2sql_*. Of a cluster or pattern, "
+            "those with rows to score on this machine.",
         ),
     ],
     templates: Annotated[
@@ -60,17 +63,13 @@ def evaluate_tasks(
     as_json: JsonOption = False,
 ) -> None:
     """Score a model on tasks, beside the majority answer and chance."""
-    names, numbers = _split_list(tasks), _numbers(shots)
-    from t2t.data.task import Task
+    names, numbers = split_list(tasks), _numbers(shots)
     from t2t.evaluation import Answer, evaluate
     from t2t.evaluation.questions import ALL
     from t2t.evaluation.report import ResultsFolder, evaluation_document, evaluation_table
     from t2t.inference import Text2Text
-    from t2t.templates.library import choose_task_files
 
-    loaded_tasks = [
-        Task.load(path, data_root=data_root) for path in choose_task_files(names, tasks_dirs=tasks_dirs or ())
-    ]
+    loaded_tasks = evaluated_tasks(names, data_root=data_root, tasks_dirs=tasks_dirs or (), split=split)
     loaded = Text2Text.load(model, device=device, dtype=dtype, adapter=adapter)
     folder = ResultsFolder.create(out, model=loaded.full_name)
     with folder.answers() as write, progress_bar("asking", unit="examples") as advance:
@@ -101,12 +100,8 @@ def evaluate_tasks(
         print(f"every answer: {folder.path}")
 
 
-def _split_list(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
-
-
 def _numbers(text: str) -> list[int]:
     try:
-        return [int(item) for item in _split_list(text)]
+        return [int(item) for item in split_list(text)]
     except ValueError as error:
         raise typer.BadParameter(f"--shots takes numbers such as 0,4, not {text!r}") from error

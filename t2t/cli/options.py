@@ -36,7 +36,10 @@ DataRootOption = Annotated[
     typer.Option(
         "--data-root",
         metavar="DIR",
-        help="Folder of local data sets. Default: T2T_DATA, else the Hub.",
+        envvar="T2T_DATA",
+        exists=True,
+        file_okay=False,
+        help="Folder of local data sets. Without one they come from the Hub.",
     ),
 ]
 TasksDirOption = Annotated[

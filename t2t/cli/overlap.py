@@ -1,6 +1,5 @@
 """`t2t check --overlap`: how much of the evaluation sets occurs in what a model is trained on."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -8,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from t2t.cli.evaluated_tasks import evaluated_tasks, evaluation_splits, split_list
 from t2t.cli.output import counted, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
     from t2t.config import MixtureConfig
     from t2t.data.overlap import Overlap, Source
-    from t2t.data.task import Task
 
 TasksOption = Annotated[
     str | None,
@@ -44,16 +43,20 @@ def report_overlap(
     as_json: bool,
 ) -> None:
     """Count evaluation rows with 13 words in a row, or a whole text, that occur elsewhere."""
-    names = [name.strip() for name in (tasks or "").split(",") if name.strip()]
+    names = split_list(tasks or "")
     if not names or not against:
         raise typer.BadParameter("--overlap needs --tasks and --against")
     from t2t.data.overlap import find_overlap
+    from t2t.errors import MissingDataError
 
-    evaluated = [
-        (task, split)
-        for task in _evaluated(names, data_root, tasks_dirs)
-        for split in _evaluation_splits(task)
-    ]
+    named = evaluated_tasks(names, data_root=data_root, tasks_dirs=tasks_dirs)
+    for task in named:
+        if not evaluation_splits(task):
+            raise MissingDataError(
+                f'of "{task.name}" there are no validation or test rows on this machine',
+                mend="name the folder of local data sets with --data-root or T2T_DATA",
+            )
+    evaluated = [(task, split) for task in named for split in evaluation_splits(task)]
     sources = [source for what in against for source in _sources(what, data_root, tasks_dirs)]
     with progress_bar("comparing", unit="files", total=len(sources)) as advance:
         found = find_overlap(evaluated, sources, on_source=lambda _: advance())
@@ -89,43 +92,12 @@ def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f}" if whole else "-"
 
 
-def _evaluated(names: Sequence[str], data_root: Path | None, tasks_dirs: Sequence[Path]) -> "list[Task]":
-    """The tasks that are named, each once. Raises: MissingDataError for a name without rows to evaluate."""
-    from t2t.data.task import Task
-    from t2t.errors import MissingDataError
-    from t2t.templates.library import choose_task_files
-
-    found: dict[Path, Task] = {}
-    left_out: dict[str, None] = {}
-    for name in names:
-        chosen = {
-            path: Task.load(path, data_root=data_root)
-            for path in choose_task_files([name], tasks_dirs=tasks_dirs)
-        }
-        with_rows = {path: task for path, task in chosen.items() if _evaluation_splits(task)}
-        if not with_rows:
-            raise MissingDataError(
-                f'of "{name}" there are no validation or test rows on this machine',
-                mend="name the folder of local data sets with --data-root or T2T_DATA",
-            )
-        left_out.update((task.name, None) for path, task in chosen.items() if path not in with_rows)
-        found.update(with_rows)
-    if left_out:
-        listed = ", ".join(left_out)
-        print(f"left out, without validation or test rows on this machine: {listed}", file=sys.stderr)
-    return list(found.values())
-
-
-def _evaluation_splits(task: "Task") -> list[str]:
-    return [split for split in task.splits() if split != "train"]
-
-
 def _sources(what: str, data_root: Path | None, tasks_dirs: Sequence[Path]) -> "list[Source]":
+    from t2t.config import MixtureConfig
     from t2t.data.overlap import Source
     from t2t.data.readers import SUFFIXES
-    from t2t.data.task import Task
     from t2t.errors import MissingDataError
-    from t2t.templates.library import choose_task_files
+    from t2t.training.chosen_tasks import choose_tasks
 
     path, suffixes = Path(what), (*SUFFIXES, ".txt")
     if path.is_dir():
@@ -135,16 +107,12 @@ def _sources(what: str, data_root: Path | None, tasks_dirs: Sequence[Path]) -> "
         return [Source.of_file(file) for file in files]
     if path.name.endswith(suffixes):
         return [Source.of_file(path)]
-    if path.suffix in (".yaml", ".yml") and path.is_file() and (mixture := _mixture_of(path)):
-        folders = (*tasks_dirs, *mixture.tasks_dirs)
-        chosen = choose_task_files(mixture.tasks, tasks_dirs=folders, leave_out=mixture.held_out)
-        data_root = data_root or mixture.data_root
-    else:
-        chosen = choose_task_files([what], tasks_dirs=tasks_dirs)
-    loaded = [Task.load(file, data_root=data_root) for file in chosen]
-    if len(loaded) > 1:  # of a cluster or a mixture, those that have training rows
-        loaded = [task for task in loaded if "train" in task.splits()]
-    return [Source.of_task(task, "train") for task in loaded]
+    mixture = _mixture_of(path) if path.suffix in (".yaml", ".yml") and path.is_file() else None
+    if mixture is None:
+        mixture = MixtureConfig(tasks=(what,))
+    given = {"tasks_dirs": (*tasks_dirs, *mixture.tasks_dirs), "data_root": data_root or mixture.data_root}
+    chosen = choose_tasks(mixture.model_copy(update=given))
+    return [Source.of_task(task, "train") for task in chosen]
 
 
 def _mixture_of(path: Path) -> "MixtureConfig | None":

@@ -58,7 +58,10 @@ def choose_tasks(mixture: MixtureConfig) -> list[Task]:
     _tell_left_out("whose dataset is held out", on_held_out_rows)
     _tell_left_out("without training rows here", without_rows)
     if not tasks:
-        raise MixtureError("no task of the mixture has training rows", where=Location(field="mixture.tasks"))
+        raise MixtureError(
+            "all tasks of the mixture are held out or have no training rows",
+            where=Location(field="mixture.tasks"),
+        )
     check_held_out_names(mixture.held_out, tasks, files=find_task_files(*task_folders(mixture.tasks_dirs)))
     check_keys(mixture, tasks)
     return tasks
@@ -71,8 +74,9 @@ def _tell_left_out(why: str, names: Sequence[str]) -> None:
 
 
 def _can_train(task: Task) -> bool:
-    """Whether the train split is here, or nothing is here and the Hub may have it."""
-    return "train" in (task.splits() or ("train",))
+    """Whether the train split is here; or none is here, and the Hub has it as the task file says."""
+    dataset = task.file.dataset
+    return "train" in (task.splits() or (dataset.splits if dataset.hub else ()))
 
 
 def check_held_out_names(names: Sequence[str], tasks: Sequence[Task], *, files: Mapping[str, Path]) -> None:

@@ -214,10 +214,27 @@ def test_eval_refuses_what_the_model_has_seen_unless_told(t2t, toy_starter, mood
 
 
 def test_eval_without_data_names_the_places_and_leaves_nothing(t2t, toy_starter, mood, tmp_path):
+    (tmp_path / "none").mkdir()
     ended = t2t("eval", "--tasks", mood, "--data-root", tmp_path / "none", "--out", tmp_path / "results")
     assert (ended.code, ended.out) == (1, "")
     assert ended.err.startswith("MissingDataError: ")
     assert list((tmp_path / "results").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("split", "names", "left_out"),
+    [
+        ([], ["toy_mood"], "left out, without validation or test rows on this machine: toy_sums\n"),
+        (["--split", "train"], ["toy_mood", "toy_sums"], ""),
+    ],
+)
+def test_eval_of_a_pattern_leaves_out_tasks_without_rows_to_score(
+    t2t, toy_starter, toy_tasks_dir, toy_data_root, tmp_path, split, names, left_out
+):
+    places = ["--tasks-dir", toy_tasks_dir, "--data-root", toy_data_root, "--out", tmp_path / "results"]
+    ended = t2t("eval", "--tasks", "toy_*", "--limit", "2", "--json", *split, *places)
+    assert [one["task"] for one in json.loads(ended.out)["summary"]] == names
+    assert ended.err == left_out
 
 
 @pytest.mark.parametrize("options", ["--shots few", "--seeds 0", "--limit 0", "--length-norm max"])

@@ -66,6 +66,19 @@ def test_a_run_stands_for_the_training_rows_of_its_mixture(run, mood, toy_data_r
     assert document["against"] == ["toy_mood train"]
 
 
+def test_what_the_run_leaves_out_is_not_compared(run, mood, toy_tasks_dir, toy_data_root, tmp_path, caplog):
+    """Held out by its dataset: another task on rows of toy_mood."""
+    text = (toy_tasks_dir / "mood" / "toy_mood.yaml").read_text()
+    (toy_tasks_dir / "mood" / "toy_day.yaml").write_text(text.replace("task: toy_mood", "task: toy_day"))
+    path = tmp_path / "finetune.yaml"
+    path.write_text(
+        RUN.format(task='"toy_*"', data_root=toy_data_root).replace("tasks:", "held_out: [toy_mood], tasks:")
+    )
+    document = json.loads(run("--tasks", "toy_mood", "--against", path, "--json", *mood).out)
+    assert document["against"] == ["toy_sums train"]
+    assert caplog.messages == ["left out 1 tasks whose dataset is held out: toy_day"]
+
+
 def test_of_a_pattern_those_with_rows_to_evaluate_are_taken(run, mood, tmp_path, monkeypatch):
     (tmp_path / "shipped").mkdir()  # in the place of the many that come with t2t
     monkeypatch.setattr("t2t.templates.library.task_templates_dir", lambda: tmp_path / "shipped")

@@ -214,6 +214,15 @@ def test_show_of_a_task_without_examples_takes_a_row_of_its_data(t2t, tmp_path):
     )
 
 
+@pytest.mark.parametrize("command", ["tasks", "check", "eval --tasks toy_mood"])
+def test_a_data_root_that_is_no_folder_is_misuse(t2t, shipped, monkeypatch, tmp_path, command):
+    assert t2t(f"{command} --data-root {tmp_path / 'none'}").code == 2
+    monkeypatch.setenv("T2T_DATA", str(tmp_path / "none"))
+    ended = t2t(command)
+    assert ended.code == 2
+    assert "does not exist" in ended.err
+
+
 def test_show_of_an_unknown_task_is_an_error(t2t, shipped):
     ended = t2t("show toy_moood")
     assert ended.code == 1

@@ -151,4 +151,6 @@ def test_a_pattern_leaves_out_tasks_without_training_rows_and_says_so(toy_tasks_
 def test_a_mixture_of_nothing_is_an_error(toy_tasks_dir, toy_data_root):
     with pytest.raises(MixtureError) as caught:
         chosen(toy_tasks_dir, toy_data_root, "toy_*", held_out=("mood", "sums"))
-    assert str(caught.value) == "no task of the mixture has training rows\n  where: mixture.tasks"
+    assert str(caught.value) == (
+        "all tasks of the mixture are held out or have no training rows\n  where: mixture.tasks"
+    )
