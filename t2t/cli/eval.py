@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from t2t.cli.evaluated_tasks import evaluated_tasks, split_list
+from t2t.cli.choose_with_rows import choose_with_rows
 from t2t.cli.options import (
     AdapterOption,
     DataRootOption,
@@ -18,6 +18,7 @@ from t2t.cli.options import (
     SeedOption,
     TasksDirOption,
     example,
+    split_list,
 )
 from t2t.cli.output import print_json, print_rich, progress_bar
 
@@ -30,7 +31,7 @@ def evaluate_tasks(
         typer.Option(
             metavar="NAME,...",
             help="Tasks, files of tasks, clusters, or patterns such as text2sql_*. Of a cluster or pattern, "
-            "those with rows to score on this machine.",
+            "those with rows to score.",
         ),
     ],
     templates: Annotated[
@@ -69,7 +70,9 @@ def evaluate_tasks(
     from t2t.evaluation.report import ResultsFolder, evaluation_document, evaluation_table
     from t2t.inference import Text2Text
 
-    loaded_tasks = evaluated_tasks(names, data_root=data_root, tasks_dirs=tasks_dirs or (), split=split)
+    loaded_tasks = choose_with_rows(
+        names, data_root=data_root, tasks_dirs=tasks_dirs or (), split=split, from_hub=True
+    )
     loaded = Text2Text.load(model, device=device, dtype=dtype, adapter=adapter)
     folder = ResultsFolder.create(out, model=loaded.full_name)
     with folder.answers() as write, progress_bar("asking", unit="examples") as advance:

@@ -59,6 +59,11 @@ MaxNewTokensOption = Annotated[
 ]
 
 
+def split_list(text: str) -> list[str]:
+    """ "nli, sst2" -> ["nli", "sst2"]"""
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
 def example(*commands: str) -> str:
     r"""The last paragraph of a help page: command lines that a test runs as they stand.
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from t2t.cli.evaluated_tasks import evaluated_tasks, evaluation_splits, split_list
+from t2t.cli.choose_with_rows import choose_with_rows, evaluation_splits
+from t2t.cli.options import split_list
 from t2t.cli.output import counted, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ AgainstOption = Annotated[
     typer.Option(
         "--against",
         metavar="WHAT",
-        help="With --overlap, where to look, several times: a task's training rows, the mixture of a "
-        "finetune RUN.yaml, a file of rows or text, or a folder of such files.",
+        help="With --overlap, where to look, several times: the training rows of a task, cluster or pattern, "
+        "or of the mixture of a finetune RUN.yaml; a file of rows or text, or a folder of such files.",
     ),
 ]
 
@@ -47,16 +48,12 @@ def report_overlap(
     if not names or not against:
         raise typer.BadParameter("--overlap needs --tasks and --against")
     from t2t.data.overlap import find_overlap
-    from t2t.errors import MissingDataError
 
-    named = evaluated_tasks(names, data_root=data_root, tasks_dirs=tasks_dirs)
-    for task in named:
-        if not evaluation_splits(task):
-            raise MissingDataError(
-                f'of "{task.name}" there are no validation or test rows on this machine',
-                mend="name the folder of local data sets with --data-root or T2T_DATA",
-            )
-    evaluated = [(task, split) for task in named for split in evaluation_splits(task)]
+    evaluated = [
+        (task, split)
+        for task in choose_with_rows(names, data_root=data_root, tasks_dirs=tasks_dirs)
+        for split in evaluation_splits(task.splits())
+    ]
     sources = [source for what in against for source in _sources(what, data_root, tasks_dirs)]
     with progress_bar("comparing", unit="files", total=len(sources)) as advance:
         found = find_overlap(evaluated, sources, on_source=lambda _: advance())
@@ -93,10 +90,11 @@ def _percent(part: int, whole: int) -> str:
 
 
 def _sources(what: str, data_root: Path | None, tasks_dirs: Sequence[Path]) -> "list[Source]":
-    from t2t.config import MixtureConfig
     from t2t.data.overlap import Source
     from t2t.data.readers import SUFFIXES
+    from t2t.data.task import Task
     from t2t.errors import MissingDataError
+    from t2t.templates.library import choose_task_files
     from t2t.training.chosen_tasks import choose_tasks
 
     path, suffixes = Path(what), (*SUFFIXES, ".txt")
@@ -107,11 +105,16 @@ def _sources(what: str, data_root: Path | None, tasks_dirs: Sequence[Path]) -> "
         return [Source.of_file(file) for file in files]
     if path.name.endswith(suffixes):
         return [Source.of_file(path)]
-    mixture = _mixture_of(path) if path.suffix in (".yaml", ".yml") and path.is_file() else None
-    if mixture is None:
-        mixture = MixtureConfig(tasks=(what,))
-    given = {"tasks_dirs": (*tasks_dirs, *mixture.tasks_dirs), "data_root": data_root or mixture.data_root}
-    chosen = choose_tasks(mixture.model_copy(update=given))
+    if path.suffix in (".yaml", ".yml") and path.is_file() and (mixture := _mixture_of(path)):
+        places = {
+            "tasks_dirs": (*tasks_dirs, *mixture.tasks_dirs),
+            "data_root": mixture.data_root or data_root,
+        }
+        chosen = choose_tasks(mixture.model_copy(update=places))
+    elif len(files := choose_task_files([what], tasks_dirs=tasks_dirs)) == 1:
+        chosen = [Task.load(files[0], data_root=data_root)]
+    else:
+        chosen = choose_with_rows([what], data_root=data_root, tasks_dirs=tasks_dirs, split="train")
     return [Source.of_task(task, "train") for task in chosen]
 
 

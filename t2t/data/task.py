@@ -76,6 +76,11 @@ class Task:
         names = dict.fromkeys((*_STANDARD_SPLITS, *dataset.splits, *dataset.files))
         return tuple(name for name in names if self.local_file(name))
 
+    def readable_splits(self) -> tuple[str, ...]:
+        """The splits that are there locally; if none is, those that the Hub has as the task file says."""
+        dataset = self.file.dataset
+        return self.splits() or (tuple(dataset.splits) if dataset.hub is not None else ())
+
     def rows(self, split: str, *, limit: int | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
         """The rows of a split as `("validation:17", context)`, where 17 is the row's place in the split.
 

@@ -26,6 +26,10 @@ class GenerateOptions(DecodingOptions, total=False):
     seed: int | None
 
 
+class AnswerOptions(RankOptions, GenerateOptions, total=False):
+    pass
+
+
 class RunOptions(RankOptions, DecodingOptions, total=False):
     shots: int
     demonstrations: Rows | None

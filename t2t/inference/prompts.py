@@ -72,7 +72,7 @@ class Prediction:
         num_source_tokens: tokens that the model read, special ones included.
         truncated: the source had more tokens than that, and its end was cut off.
         num_dropped_demonstrations: how many were left out so that the source fits; they go before its end.
-        task, template, example_id: where the source was rendered from, if `run` rendered it.
+        task, template, example_id: where the source was rendered from, of `run` and `answer`.
     """
 
     text: str

@@ -72,7 +72,7 @@ def _prompt(
         # A row handed over by itself has no id in common with the pool: it is known by its text.
         pool = [other for other in pool if other.source != query.source]
         if len(pool) < shots:
-            where = Location(field=Prompt.of(query).label)
+            where = Prompt.of(query).location
             raise _too_many_shots(shots, len(pool), "without the query itself ", where)
         chosen = choose_demonstrations(pool, example_id=example_id, shots=shots, seed=seed)
         query = with_demonstrations(query, chosen)

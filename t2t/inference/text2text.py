@@ -4,6 +4,7 @@
     model("Is this good or bad? I loved it.", choices=["good", "bad"]).text
     model.rank(reviews, ["good", "bad"])                           # a list in, a list out
     model.run("rte", {"premise": "...", "hypothesis": "..."}, shots=3)
+    model.answer(examples)                                         # rendered already
 
 One text (or one row) gives one answer, a list or tuple gives a list, and any other iterable gives an
 iterator: it is read lazily, a window of prompts at a time, and answers come in input order. Options are
@@ -27,7 +28,7 @@ from t2t.errors import InferenceError, ModelError
 from t2t.inference.answering import Answering
 from t2t.inference.generate import Decoding
 from t2t.inference.inputs import choice_prompts, shaped_like, source_prompts, target_prompts
-from t2t.inference.options import GenerateOptions, RankOptions, RunOptions, SourceOptions
+from t2t.inference.options import AnswerOptions, GenerateOptions, RankOptions, RunOptions, SourceOptions
 from t2t.inference.prompts import Prediction, Prompt
 from t2t.inference.rank import LengthNorm
 from t2t.inference.task_prompts import ALL, Row, Rows, choose_templates, task_prompts
@@ -39,6 +40,7 @@ from t2t.templates.task_file import TaskFile
 from t2t.templates.template import RenderedExample
 
 Texts = list[str] | tuple[str, ...]
+Examples = list[RenderedExample] | tuple[RenderedExample, ...]
 AnyTask = str | Path | Task | TaskFile
 
 DEFAULT_BATCH_SIZE = 64  # sources
@@ -149,11 +151,10 @@ class Text2Text:
 
         Args:
             dtype: store the weights as "float32" or "bfloat16"; None keeps their own.
+        Raises: ModelError if the record of the model's training is malformed.
         """
-        record = TrainingRecord.of_models(self.places)  # read first: the folder may be the model's own
-        save_model(self.model, self.tokenizer, folder, dtype=dtype)
-        if self.places:
-            record.write(Path(folder))
+        record = TrainingRecord.of_models(self.places) if self.places else None
+        save_model(self.model, self.tokenizer, folder, dtype=dtype, record=record)
 
     def __call__(self, source: str, *, choices: Sequence[str] | None = None, **options: Any) -> Prediction:
         """Answer one text: `rank` it if there are choices, else `generate`; takes the options of either."""
@@ -333,26 +334,40 @@ class Text2Text:
             return list(answers)
         return shaped_like(rows, answers)
 
+    @overload
+    def answer(self, examples: Examples, **options: Unpack[AnswerOptions]) -> list[Prediction]: ...
+    @overload
+    def answer(
+        self, examples: Iterable[RenderedExample], **options: Unpack[AnswerOptions]
+    ) -> Iterator[Prediction]: ...
     def answer(
         self,
         examples: Iterable[RenderedExample],
         *,
         length_norm: LengthNorm = "sum",
         max_new_tokens: int = 64,
+        num_beams: int = 1,
+        temperature: float | None = None,
+        top_p: float = 1.0,
+        seed: int | None = None,
         max_source_len: int | None = None,
         batch_size: int = DEFAULT_BATCH_SIZE,
-    ) -> Iterator[Prediction]:
-        """Answer rows that are rendered already, one after the other: by ranking where there are choices.
+    ) -> Any:
+        """Answer rendered examples as `run` answers rows: by ranking where they have answer choices.
 
-        As `run` answers them: a source that is too long loses its demonstrations before its end.
-
-        Args: as in `rank` and `generate`.
-        Raises: InferenceError as they do.
+        Args:
+            examples: what `Template.render` or a mixture gave. One that is too long loses its demonstrations
+                before its end.
+            length_norm: as in `rank`. All others: as in `generate`.
+        Raises: InferenceError as `rank` and `generate` do.
         """
         answering = self._answering(
-            max_source_len, batch_size, length_norm=length_norm, decoding=Decoding(max_new_tokens)
+            max_source_len,
+            batch_size,
+            length_norm=length_norm,
+            decoding=Decoding(max_new_tokens, num_beams, temperature, top_p, seed),
         )
-        return answering.stream(map(Prompt.of, examples))
+        return shaped_like(examples, answering.stream(map(Prompt.of, examples)))
 
     def _answering(self, max_source_len: int | None, batch_size: int, **options: Any) -> Answering:
         return Answering(

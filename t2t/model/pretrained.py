@@ -20,6 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from t2t.errors import CheckpointError, ModelError, did_you_mean
 from t2t.model.adapters import adapters_of
+from t2t.model.training_record import TrainingRecord
 from t2t.resources import STARTER, starter_or
 from t2t.tokens import load_tokenizer, looks_like_hub_id
 
@@ -101,6 +102,7 @@ def save_model(
     *,
     dtype: str | None = None,
     weights: Mapping[str, torch.Tensor] | None = None,
+    record: TrainingRecord | None = None,
 ) -> None:
     """Write a folder that `from_pretrained` loads with no code of ours, replacing an older one whole.
 
@@ -110,6 +112,7 @@ def save_model(
     Args:
         dtype: store the weights as "float32" or "bfloat16" (half the size); None keeps their own.
         weights: the state dict to write, where the model itself holds only slices; None takes its own.
+        record: what the model has been trained on, which evaluation reads beside the weights.
     """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -128,6 +131,8 @@ def save_model(
         else:
             adapters.save(aside, weights)
         tokenizer.save_pretrained(aside)
+    if record is not None:
+        record.write(aside)
     replace_folder(aside, folder)
 
 

@@ -180,9 +180,7 @@ def write_checkpoint(
         shutil.rmtree(leftover)
     aside.mkdir()
     try:
-        save_model(model, tokenizer, aside / "model", weights=weights)
-        if record is not None:
-            record.write(aside / "model")
+        save_model(model, tokenizer, aside / "model", weights=weights, record=record)
         save_file(dict(optimizer_tensors), aside / "optimizer.safetensors")
         if weights_as_trained is not None:
             save_file(dict(weights_as_trained), aside / WEIGHTS)

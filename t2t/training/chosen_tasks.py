@@ -51,7 +51,7 @@ def choose_tasks(mixture: MixtureConfig) -> list[Task]:
         is_named = any(key in (task.name, path.stem) or _is_file(key, path) for key in mixture.tasks)
         if not is_named and task.file.dataset.local in mixture.held_out:
             on_held_out_rows.append(task.name)
-        elif is_named or _can_train(task):
+        elif is_named or "train" in task.readable_splits():
             tasks.append(task)
         else:
             without_rows.append(task.name)
@@ -61,6 +61,7 @@ def choose_tasks(mixture: MixtureConfig) -> list[Task]:
         raise MixtureError(
             "all tasks of the mixture are held out or have no training rows",
             where=Location(field="mixture.tasks"),
+            mend="take names out of mixture.held_out, or name the data with mixture.data_root or T2T_DATA",
         )
     check_held_out_names(mixture.held_out, tasks, files=find_task_files(*task_folders(mixture.tasks_dirs)))
     check_keys(mixture, tasks)
@@ -70,13 +71,10 @@ def choose_tasks(mixture: MixtureConfig) -> list[Task]:
 def _tell_left_out(why: str, names: Sequence[str]) -> None:
     if names:
         more = [f"and {len(names) - _NUM_NAMED} more"] if len(names) > _NUM_NAMED else []
-        logger.warning("left out %d tasks %s: %s", len(names), why, ", ".join([*names[:_NUM_NAMED], *more]))
-
-
-def _can_train(task: Task) -> bool:
-    """Whether the train split is here; or none is here, and the Hub has it as the task file says."""
-    dataset = task.file.dataset
-    return "train" in (task.splits() or (dataset.splits if dataset.hub else ()))
+        noun = "task" if len(names) == 1 else "tasks"
+        logger.warning(
+            "left out %d %s %s: %s", len(names), noun, why, ", ".join([*names[:_NUM_NAMED], *more])
+        )
 
 
 def check_held_out_names(names: Sequence[str], tasks: Sequence[Task], *, files: Mapping[str, Path]) -> None:
@@ -172,9 +170,14 @@ def task_weights(weights: Mapping[str, float], tasks: Iterable[Task]) -> dict[st
     }
 
 
-def task_templates(templates: Mapping[str, Sequence[str]], tasks: Sequence[Task]) -> dict[str, Sequence[str]]:
-    """The names of the templates to use, of each task that a key names: those of the last such key.
+def task_templates(templates: Mapping[str, Sequence[str]], tasks: Sequence[Task]) -> dict[str, list[str]]:
+    """The names of the only templates to use, of each task that a key names; those of several keys add up.
 
-    templates {nli: [does it follow], rte: [guess]}    of cluster nli: rte [guess], cb [does it follow]
+    templates {nli: [does it follow], rte: [guess]}    of cluster nli: rte [does it follow, guess]
     """
-    return {task.name: names for key, names in templates.items() for task in tasks if _is_named(task, key)}
+    chosen: dict[str, dict[str, None]] = {}
+    for key, names in sorted(templates.items()):  # whatever their order in the file
+        for task in tasks:
+            if _is_named(task, key):
+                chosen.setdefault(task.name, {}).update(dict.fromkeys(names))
+    return {name: list(names) for name, names in chosen.items()}

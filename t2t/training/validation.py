@@ -142,7 +142,7 @@ def choose_validated(tasks: Sequence[Task], keys: Sequence[str] | None) -> list[
 
     Raises: MixtureError, or Faults, for a key that names no task of the mixture, or none with such rows.
     """
-    with_rows = {task.name: task for task in tasks if _has_validation(task)}
+    with_rows = {task.name: task for task in tasks if SPLIT in task.readable_splits()}
     if keys is None:
         return list(with_rows.values())
     named = {
@@ -162,11 +162,6 @@ def choose_validated(tasks: Sequence[Task], keys: Sequence[str] | None) -> list[
         ]
     )
     return [with_rows[name] for name in dict.fromkeys(name for found in named.values() for name in found)]
-
-
-def _has_validation(task: Task) -> bool:
-    dataset = task.file.dataset
-    return SPLIT in (task.splits() or (dataset.splits if dataset.hub is not None else ()))
 
 
 def tasks_of(batch: Batch) -> tuple[str, ...]:

@@ -66,6 +66,19 @@ def test_a_run_stands_for_the_training_rows_of_its_mixture(run, mood, toy_data_r
     assert document["against"] == ["toy_mood train"]
 
 
+def test_a_runs_own_data_root_is_where_it_is_trained(run, mood, toy_data_root, tmp_path, monkeypatch):
+    path = tmp_path / "finetune.yaml"
+    path.write_text(RUN.format(task="toy_mood", data_root=toy_data_root))
+    others = tmp_path / "others"
+    (others / "toy_mood").mkdir(parents=True)
+    monkeypatch.setenv("T2T_DATA", str(others))
+    test = (toy_data_root / "toy_mood" / "test.jsonl").read_text()
+    (others / "toy_mood" / "test.jsonl").write_text(test)
+    ended = run("--tasks", "toy_mood", "--against", path, "--json", "--tasks-dir", mood[1])
+    [found] = json.loads(ended.out)["overlap"]
+    assert [hit["place"] for hit in found["exact_hits"]] == ["toy_mood train:7"]
+
+
 def test_what_the_run_leaves_out_is_not_compared(run, mood, toy_tasks_dir, toy_data_root, tmp_path, caplog):
     """Held out by its dataset: another task on rows of toy_mood."""
     text = (toy_tasks_dir / "mood" / "toy_mood.yaml").read_text()
@@ -76,14 +89,14 @@ def test_what_the_run_leaves_out_is_not_compared(run, mood, toy_tasks_dir, toy_d
     )
     document = json.loads(run("--tasks", "toy_mood", "--against", path, "--json", *mood).out)
     assert document["against"] == ["toy_sums train"]
-    assert caplog.messages == ["left out 1 tasks whose dataset is held out: toy_day"]
+    assert caplog.messages == ["left out 1 task whose dataset is held out: toy_day"]
 
 
 def test_of_a_pattern_those_with_rows_to_evaluate_are_taken(run, mood, tmp_path, monkeypatch):
     (tmp_path / "shipped").mkdir()  # in the place of the many that come with t2t
     monkeypatch.setattr("t2t.templates.library.task_templates_dir", lambda: tmp_path / "shipped")
     ended = run("--tasks", "toy_*,toy_mood", "--against", "toy_sums", "--json", *mood)
-    assert ended.err == "left out, without validation or test rows on this machine: toy_sums\n"
+    assert ended.err == "left out, without rows to evaluate: toy_sums\n"
     document = json.loads(ended.out)
     assert [(one["task"], one["split"]) for one in document["overlap"]] == [
         ("toy_mood", "validation"),
@@ -94,7 +107,7 @@ def test_of_a_pattern_those_with_rows_to_evaluate_are_taken(run, mood, tmp_path,
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("toy_sums", "toy_mood"), 'of "toy_sums" there are no validation or test rows on this machine'),
+        (("toy_sums", "toy_mood"), '"toy_sums" has no rows to evaluate on this machine'),
         (("toy_mood", "gone.jsonl"), 'there is no data file "gone.jsonl"'),
         (("toy_mood", "toy_moot"), 'no task, cluster or pattern of tasks: "toy_moot"'),
     ],

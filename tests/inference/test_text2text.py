@@ -88,7 +88,7 @@ def test_a_rendered_row_is_ranked_or_written_and_loses_demonstrations_before_its
         example_id="test:0",
         demonstrations=("Sun: good. ", "Hail: bad. "),
     )
-    [whole] = t5.answer([example])
+    whole, _ = t5.answer([example, replace(example, answer_choices=None if choices else ("a", "b"))])
     [short] = t5.answer([example], max_source_len=20)
     shortened = t5("Sun: good. Rain:", choices=choices)
     assert (whole.num_dropped_demonstrations, short.num_dropped_demonstrations) == (0, 1)

@@ -46,11 +46,17 @@ def test_weights_multiply_over_all_keys_that_name_a_task(mixture_of):
     assert rates["toy_mood"] == pytest.approx(240 / 276)
 
 
-def test_templates_are_chosen_for_a_cluster_or_a_pattern_and_the_last_key_counts(mixture_of):
-    mixture = mixture_of(templates={"toy_*": ["plus"], "mood": ["good day", "how do I feel"]})
-    built = build_mixture(choose_tasks(mixture), mixture, split="train", seed=0)
-    drawn = {(example.task, example.template) for example in map(built.draw, range(60))}
-    assert drawn == {("toy_sums", "plus"), ("toy_mood", "good day"), ("toy_mood", "how do I feel")}
+def test_templates_are_chosen_by_cluster_or_pattern_and_those_of_several_keys_add_up(mixture_of):
+    templates = {"toy_s*": ["plus"], "mood": ["good day"], "toy_mood": ["how do I feel", "good day"]}
+
+    def drawn(templates):
+        mixture = mixture_of(templates=templates)
+        built = build_mixture(choose_tasks(mixture), mixture, split="train", seed=0)
+        return [(example.task, example.template) for example in map(built.draw, range(60))]
+
+    found = drawn(templates)
+    assert set(found) == {("toy_sums", "plus"), ("toy_mood", "good day"), ("toy_mood", "how do I feel")}
+    assert drawn(dict(reversed(templates.items()))) == found
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -135,7 +137,7 @@ def test_another_task_on_held_out_rows_stays_out_too(toy_tasks_dir, toy_data_roo
     sums.with_name("toy_more.yaml").write_text(sums.read_text().replace("task: toy_sums", "task: toy_more"))
     options = {"held_out": ("toy_sums",)}
     assert chosen(toy_tasks_dir, toy_data_root, "toy_*", **options) == ["toy_mood"]
-    assert caplog.messages == ["left out 1 tasks whose dataset is held out: toy_more"]
+    assert caplog.messages == ["left out 1 task whose dataset is held out: toy_more"]
     # Named itself it stays, and the mixture then refuses it.
     assert chosen(toy_tasks_dir, toy_data_root, "toy_more", **options) == ["toy_more"]
 
@@ -143,14 +145,36 @@ def test_another_task_on_held_out_rows_stays_out_too(toy_tasks_dir, toy_data_roo
 def test_a_pattern_leaves_out_tasks_without_training_rows_and_says_so(toy_tasks_dir, toy_data_root, caplog):
     (toy_data_root / "toy_mood" / "train.jsonl").unlink()
     assert chosen(toy_tasks_dir, toy_data_root, "toy_*") == ["toy_sums"]
-    assert caplog.messages == ["left out 1 tasks without training rows here: toy_mood"]
+    assert caplog.messages == ["left out 1 task without training rows here: toy_mood"]
     # Named itself it stays, and the run then says what is missing.
     assert chosen(toy_tasks_dir, toy_data_root, "toy_mood") == ["toy_mood"]
+
+
+@pytest.mark.parametrize(
+    ("hub", "expected"),
+    [
+        ("  hub: {path: example/toy, name: mood}\n", ["toy_mood", "toy_sums"]),
+        ("", ["toy_sums"]),
+        ("  hub: {path: example/toy, name: mood}\n  splits: {test: test}\n", ["toy_sums"]),
+    ],
+    ids=["train on the Hub", "not on the Hub", "test alone on the Hub"],
+)
+def test_a_pattern_has_a_task_without_rows_here_if_the_hub_has_its_training_rows(
+    toy_tasks_dir, toy_data_root, hub, expected
+):
+    path = toy_tasks_dir / "mood" / "toy_mood.yaml"
+    dataset = re.compile(r"  hub: .*\n  splits: (.*\n)")
+    splits = "" if "splits" in hub else r"  splits: \1"
+    path.write_text(dataset.sub(hub + splits, path.read_text()))
+    shutil.rmtree(toy_data_root / "toy_mood")
+    assert chosen(toy_tasks_dir, toy_data_root, "toy_*") == expected
 
 
 def test_a_mixture_of_nothing_is_an_error(toy_tasks_dir, toy_data_root):
     with pytest.raises(MixtureError) as caught:
         chosen(toy_tasks_dir, toy_data_root, "toy_*", held_out=("mood", "sums"))
     assert str(caught.value) == (
-        "all tasks of the mixture are held out or have no training rows\n  where: mixture.tasks"
+        "all tasks of the mixture are held out or have no training rows\n"
+        "  where: mixture.tasks\n"
+        "  mend:  take names out of mixture.held_out, or name the data with mixture.data_root or T2T_DATA"
     )
