@@ -193,3 +193,9 @@ def did_you_mean(name: str, have: Iterable[str]) -> str | None:
     """A mend such as `did you mean "hypothesis"?`, or None where nothing is near."""
     close = difflib.get_close_matches(name, list(have), n=1, cutoff=0.6)
     return f'did you mean "{close[0]}"?' if close else None
+
+
+def first_few(names: Sequence[str], most: int = 10) -> str:
+    """The first names, for a message: "rte, cb, and 3 more"."""
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*names[:most], *more])

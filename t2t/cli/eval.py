@@ -65,13 +65,23 @@ def evaluate_tasks(
 ) -> None:
     """Score a model on tasks, beside the majority answer and chance."""
     names, numbers = split_list(tasks), _numbers(shots)
+    from t2t.data.task import EXAMPLES, Task
     from t2t.evaluation import Answer, evaluate
-    from t2t.evaluation.questions import ALL
+    from t2t.evaluation.questions import ALL, LABELLED_FIRST
     from t2t.evaluation.report import ResultsFolder, evaluation_document, evaluation_table
     from t2t.inference import Text2Text
 
+    wanted = (split,) if split else LABELLED_FIRST
+
+    def has_rows(task: Task) -> bool:
+        return any(name in (EXAMPLES, *task.readable_splits()) for name in wanted)
+
     loaded_tasks = choose_with_rows(
-        names, data_root=data_root, tasks_dirs=tasks_dirs or (), split=split, from_hub=True
+        names,
+        has_rows,
+        rows=f"{' or '.join(wanted)} rows",
+        data_root=data_root,
+        tasks_dirs=tasks_dirs or (),
     )
     loaded = Text2Text.load(model, device=device, dtype=dtype, adapter=adapter)
     folder = ResultsFolder.create(out, model=loaded.full_name)

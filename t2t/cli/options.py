@@ -39,7 +39,7 @@ DataRootOption = Annotated[
         envvar="T2T_DATA",
         exists=True,
         file_okay=False,
-        help="Folder of local data sets. Without one they come from the Hub.",
+        help="Folder of local data sets. What has no folder there may come from the Hub.",
     ),
 ]
 TasksDirOption = Annotated[

@@ -1,5 +1,6 @@
 """`t2t check --overlap`: how much of the evaluation sets occurs in what a model is trained on."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -7,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from t2t.cli.choose_with_rows import choose_with_rows, evaluation_splits
+from t2t.cli.choose_with_rows import choose_with_rows
 from t2t.cli.options import split_list
 from t2t.cli.output import counted, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
     from t2t.config import MixtureConfig
     from t2t.data.overlap import Overlap, Source
+    from t2t.data.task import Task
 
 TasksOption = Annotated[
     str | None,
@@ -40,21 +42,36 @@ def report_overlap(
     against: Sequence[str] | None,
     *,
     data_root: Path | None,
+    given_root: Path | None,
     tasks_dirs: Sequence[Path],
     as_json: bool,
 ) -> None:
-    """Count evaluation rows with 13 words in a row, or a whole text, that occur elsewhere."""
+    """Count evaluation rows with 13 words in a row, or a whole text, that occur elsewhere.
+
+    Args:
+        data_root: of --data-root or T2T_DATA.
+        given_root: of --data-root alone; it goes before that of a run's YAML, which goes before T2T_DATA.
+    """
     names = split_list(tasks or "")
     if not names or not against:
         raise typer.BadParameter("--overlap needs --tasks and --against")
     from t2t.data.overlap import find_overlap
+    from t2t.errors import MissingDataError, first_few
 
-    evaluated = [
-        (task, split)
-        for task in choose_with_rows(names, data_root=data_root, tasks_dirs=tasks_dirs)
-        for split in evaluation_splits(task.splits())
-    ]
-    sources = [source for what in against for source in _sources(what, data_root, tasks_dirs)]
+    named = choose_with_rows(
+        names,
+        lambda task: bool(_evaluation_splits(task)),
+        rows="rows to evaluate here",
+        data_root=data_root,
+        tasks_dirs=tasks_dirs,
+    )
+    if without := [task.name for task in named if not _evaluation_splits(task)]:
+        raise MissingDataError(
+            f"there are no validation or test rows on this machine of {first_few(without)}",
+            mend="name the folder of local data sets with --data-root or T2T_DATA",
+        )
+    evaluated = [(task, split) for task in named for split in _evaluation_splits(task)]
+    sources = [source for what in against for source in _sources(what, data_root, given_root, tasks_dirs)]
     with progress_bar("comparing", unit="files", total=len(sources)) as advance:
         found = find_overlap(evaluated, sources, on_source=lambda _: advance())
     if as_json:
@@ -89,13 +106,20 @@ def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f}" if whole else "-"
 
 
-def _sources(what: str, data_root: Path | None, tasks_dirs: Sequence[Path]) -> "list[Source]":
+def _evaluation_splits(task: "Task") -> list[str]:
+    return [split for split in task.splits() if split != "train"]
+
+
+def _can_train_here(task: "Task") -> bool:
+    return "train" in task.splits()
+
+
+def _sources(
+    what: str, data_root: Path | None, given_root: Path | None, tasks_dirs: Sequence[Path]
+) -> "list[Source]":
     from t2t.data.overlap import Source
     from t2t.data.readers import SUFFIXES
-    from t2t.data.task import Task
-    from t2t.errors import MissingDataError
-    from t2t.templates.library import choose_task_files
-    from t2t.training.chosen_tasks import choose_tasks
+    from t2t.errors import MissingDataError, first_few
 
     path, suffixes = Path(what), (*SUFFIXES, ".txt")
     if path.is_dir():
@@ -106,16 +130,21 @@ def _sources(what: str, data_root: Path | None, tasks_dirs: Sequence[Path]) -> "
     if path.name.endswith(suffixes):
         return [Source.of_file(path)]
     if path.suffix in (".yaml", ".yml") and path.is_file() and (mixture := _mixture_of(path)):
+        from t2t.training.chosen_tasks import choose_tasks
+
         places = {
             "tasks_dirs": (*tasks_dirs, *mixture.tasks_dirs),
-            "data_root": mixture.data_root or data_root,
+            "data_root": given_root or mixture.data_root or data_root,
         }
-        chosen = choose_tasks(mixture.model_copy(update=places))
-    elif len(files := choose_task_files([what], tasks_dirs=tasks_dirs)) == 1:
-        chosen = [Task.load(files[0], data_root=data_root)]
+        tasks = choose_tasks(mixture.model_copy(update=places))
+        if on_hub := [task.name for task in tasks if not _can_train_here(task)]:
+            print(f"not compared, since only the Hub has their rows: {first_few(on_hub)}", file=sys.stderr)
+            tasks = [task for task in tasks if _can_train_here(task)]
     else:
-        chosen = choose_with_rows([what], data_root=data_root, tasks_dirs=tasks_dirs, split="train")
-    return [Source.of_task(task, "train") for task in chosen]
+        tasks = choose_with_rows(
+            [what], _can_train_here, rows="training rows here", data_root=data_root, tasks_dirs=tasks_dirs
+        )
+    return [Source.of_task(task, "train") for task in tasks]
 
 
 def _mixture_of(path: Path) -> "MixtureConfig | None":

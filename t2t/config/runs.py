@@ -115,7 +115,7 @@ class MixtureConfig(Section):
     )
     templates: Mapping[str, tuple[str, ...]] = Field(
         default={},
-        description="by task, cluster or pattern: the only templates to use; those of several keys add up",
+        description="by task, cluster or pattern, whose tasks have them all: the only templates to use",
     )
     balanced: tuple[str, ...] = Field(
         default=(), description="tasks, clusters or patterns whose labels are trained on equally often"

@@ -108,7 +108,11 @@ def evaluate(
             baselines = Baselines.of(plain, metrics)
             for num_shots, shot_seed in conditions:
                 examples = questions.with_shots(plain, template, shots=num_shots, seed=shot_seed)
-                predictions = model.answer(examples, length_norm=length_norm, max_new_tokens=max_new_tokens)
+                predictions = model.answer(
+                    iter(examples),  # one after the other, as they come
+                    length_norm=length_norm,
+                    max_new_tokens=max_new_tokens,
+                )
                 answers = []
                 for example, prediction in zip(examples, predictions, strict=True):
                     answer = _answer(

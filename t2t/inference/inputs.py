@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 from t2t.errors import InferenceError
 from t2t.inference.prompts import Prompt
+from t2t.templates.template import RenderedExample
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -48,8 +49,8 @@ def target_prompts(sources: str | Iterable[str], targets: str | Iterable[str]) -
 
 
 def shaped_like(given: object, answers: Iterator[T]) -> T | list[T] | Iterator[T]:
-    """One answer for one text or row, a list for a list or tuple, else the iterator itself."""
-    if isinstance(given, str | Mapping):
+    """One answer for one text, row or example, a list for a list or tuple, else the iterator itself."""
+    if isinstance(given, str | Mapping | RenderedExample):
         [answer] = answers
         return answer
     return list(answers) if isinstance(given, list | tuple) else answers

@@ -146,8 +146,8 @@ class Text2Text:
     def save(self, folder: str | Path, *, dtype: str | None = None) -> None:
         """Write model and tokenizer as a folder that `load` and `from_pretrained` read.
 
-        With adapters it is the adapter in use that is written, unless it was merged. What the model was
-        trained on, if it was loaded by name, goes along as `training.json`.
+        With adapters it is the adapter in use that is written, unless it was merged. The record of what the
+        model was trained on goes along, if it was loaded by name; of training since then it does not know.
 
         Args:
             dtype: store the weights as "float32" or "bfloat16"; None keeps their own.
@@ -335,6 +335,8 @@ class Text2Text:
         return shaped_like(rows, answers)
 
     @overload
+    def answer(self, examples: RenderedExample, **options: Unpack[AnswerOptions]) -> Prediction: ...
+    @overload
     def answer(self, examples: Examples, **options: Unpack[AnswerOptions]) -> list[Prediction]: ...
     @overload
     def answer(
@@ -342,7 +344,7 @@ class Text2Text:
     ) -> Iterator[Prediction]: ...
     def answer(
         self,
-        examples: Iterable[RenderedExample],
+        examples: RenderedExample | Iterable[RenderedExample],
         *,
         length_norm: LengthNorm = "sum",
         max_new_tokens: int = 64,
@@ -356,8 +358,8 @@ class Text2Text:
         """Answer rendered examples as `run` answers rows: by ranking where they have answer choices.
 
         Args:
-            examples: what `Template.render` or a mixture gave. One that is too long loses its demonstrations
-                before its end.
+            examples: one or several, as `Template.render` and `Mixture.draw` give them. One that is too long
+                loses its demonstrations before its end.
             length_norm: as in `rank`. All others: as in `generate`.
         Raises: InferenceError as `rank` and `generate` do.
         """
@@ -367,7 +369,8 @@ class Text2Text:
             length_norm=length_norm,
             decoding=Decoding(max_new_tokens, num_beams, temperature, top_p, seed),
         )
-        return shaped_like(examples, answering.stream(map(Prompt.of, examples)))
+        each = [examples] if isinstance(examples, RenderedExample) else examples
+        return shaped_like(examples, answering.stream(map(Prompt.of, each)))
 
     def _answering(self, max_source_len: int | None, batch_size: int, **options: Any) -> Answering:
         return Answering(

@@ -15,12 +15,10 @@ from pathlib import Path
 from t2t.config import FinetuneConfig, MixtureConfig, load_config
 from t2t.data.mixture import Mixture
 from t2t.data.task import Task
-from t2t.errors import Location, MixtureError, did_you_mean, raise_faults
+from t2t.errors import Location, MixtureError, did_you_mean, first_few, raise_faults
 from t2t.templates.library import choose_task_files, clusters_of, find_task_files, task_folders
 
 logger = logging.getLogger(__name__)
-
-_NUM_NAMED = 10  # tasks that a warning names
 
 
 def load_mixture(path: str | Path, overrides: Sequence[str] = ()) -> Mixture:
@@ -70,11 +68,8 @@ def choose_tasks(mixture: MixtureConfig) -> list[Task]:
 
 def _tell_left_out(why: str, names: Sequence[str]) -> None:
     if names:
-        more = [f"and {len(names) - _NUM_NAMED} more"] if len(names) > _NUM_NAMED else []
         noun = "task" if len(names) == 1 else "tasks"
-        logger.warning(
-            "left out %d %s %s: %s", len(names), noun, why, ", ".join([*names[:_NUM_NAMED], *more])
-        )
+        logger.warning("left out %d %s %s: %s", len(names), noun, why, first_few(names))
 
 
 def check_held_out_names(names: Sequence[str], tasks: Sequence[Task], *, files: Mapping[str, Path]) -> None:
@@ -99,7 +94,21 @@ def check_keys(mixture: MixtureConfig, tasks: Sequence[Task]) -> None:
     """Raises: MixtureError, or Faults, for keys of the mixture's options that name none of its tasks."""
     match_tasks(mixture.weights, tasks, field="mixture.weights")
     match_tasks(mixture.balanced, tasks, field="mixture.balanced")
-    match_tasks(mixture.templates, tasks, field="mixture.templates")
+    with_templates = match_tasks(mixture.templates, tasks, field="mixture.templates")
+    raise_faults(
+        [
+            MixtureError(
+                f'"{key}" brings in task "{task.name}", which has no template "{name}"',
+                where=Location(field="mixture.templates"),
+                have=there,
+                mend=did_you_mean(name, there),
+            )
+            for key, found in with_templates.items()
+            for task in found
+            for name in mixture.templates[key]
+            if name not in (there := [template.name for template in task.templates])
+        ]
+    )
     known = {task.name for task in tasks}
     raise_faults(
         [_no_task(name, known, field="mixture.rates") for name in mixture.rates if name not in known]

@@ -224,8 +224,9 @@ def test_eval_without_data_names_the_places_and_leaves_nothing(t2t, toy_starter,
 @pytest.mark.parametrize(
     ("split", "names", "left_out"),
     [
-        ([], ["toy_mood"], "left out, without rows to evaluate: toy_sums\n"),
+        ([], ["toy_mood"], "left out, without test or validation rows: toy_sums\n"),
         (["--split", "train"], ["toy_mood", "toy_sums"], ""),
+        (["--split", "examples"], ["toy_mood", "toy_sums"], ""),
     ],
 )
 def test_eval_of_a_pattern_leaves_out_tasks_without_rows_to_score(

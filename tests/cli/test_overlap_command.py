@@ -77,6 +77,9 @@ def test_a_runs_own_data_root_is_where_it_is_trained(run, mood, toy_data_root, t
     ended = run("--tasks", "toy_mood", "--against", path, "--json", "--tasks-dir", mood[1])
     [found] = json.loads(ended.out)["overlap"]
     assert [hit["place"] for hit in found["exact_hits"]] == ["toy_mood train:7"]
+    # but the command line's goes before it
+    ended = run("--tasks", "toy_mood", "--against", path, "--tasks-dir", mood[1], "--data-root", others)
+    assert ended.err.startswith("not compared, since only the Hub has their rows: toy_mood\n")
 
 
 def test_what_the_run_leaves_out_is_not_compared(run, mood, toy_tasks_dir, toy_data_root, tmp_path, caplog):
@@ -96,7 +99,7 @@ def test_of_a_pattern_those_with_rows_to_evaluate_are_taken(run, mood, tmp_path,
     (tmp_path / "shipped").mkdir()  # in the place of the many that come with t2t
     monkeypatch.setattr("t2t.templates.library.task_templates_dir", lambda: tmp_path / "shipped")
     ended = run("--tasks", "toy_*,toy_mood", "--against", "toy_sums", "--json", *mood)
-    assert ended.err == "left out, without rows to evaluate: toy_sums\n"
+    assert ended.err == "left out, without rows to evaluate here: toy_sums\n"
     document = json.loads(ended.out)
     assert [(one["task"], one["split"]) for one in document["overlap"]] == [
         ("toy_mood", "validation"),
@@ -107,7 +110,7 @@ def test_of_a_pattern_those_with_rows_to_evaluate_are_taken(run, mood, tmp_path,
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("toy_sums", "toy_mood"), '"toy_sums" has no rows to evaluate on this machine'),
+        (("toy_sums", "toy_mood"), "there are no validation or test rows on this machine of toy_sums"),
         (("toy_mood", "gone.jsonl"), 'there is no data file "gone.jsonl"'),
         (("toy_mood", "toy_moot"), 'no task, cluster or pattern of tasks: "toy_moot"'),
     ],

@@ -21,6 +21,12 @@ class RuleModel:
 
     def answer(
         self, examples: Iterable[RenderedExample], *, length_norm: str, max_new_tokens: int
+    ) -> list[Prediction] | Iterator[Prediction]:
+        answers = self._answers(examples, length_norm, max_new_tokens)
+        return list(answers) if isinstance(examples, list) else answers
+
+    def _answers(
+        self, examples: Iterable[RenderedExample], length_norm: str, max_new_tokens: int
     ) -> Iterator[Prediction]:
         for example in examples:
             source, choices = example.source, example.answer_choices

@@ -89,7 +89,8 @@ def test_a_rendered_row_is_ranked_or_written_and_loses_demonstrations_before_its
         demonstrations=("Sun: good. ", "Hail: bad. "),
     )
     whole, _ = t5.answer([example, replace(example, answer_choices=None if choices else ("a", "b"))])
-    [short] = t5.answer([example], max_source_len=20)
+    short = t5.answer(example, max_source_len=20)
+    assert next(t5.answer(iter([example]), max_source_len=20)) == short
     shortened = t5("Sun: good. Rain:", choices=choices)
     assert (whole.num_dropped_demonstrations, short.num_dropped_demonstrations) == (0, 1)
     assert (short.truncated, short.text, short.choices) == (False, shortened.text, choices)

@@ -78,6 +78,17 @@ def test_a_key_that_names_no_task_of_the_mixture_is_told(mixture_of, field, valu
     )
 
 
+def test_a_cluster_is_used_with_templates_that_its_tasks_have(mixture_of):
+    with pytest.raises(MixtureError) as caught:
+        choose_tasks(mixture_of(templates={"mood": ["good dya"]}))
+    assert str(caught.value) == (
+        '"mood" brings in task "toy_mood", which has no template "good dya"\n'
+        "  where: mixture.templates\n"
+        "  have:  happy or sad, how do I feel, good day\n"
+        '  mend:  did you mean "good day"?'
+    )
+
+
 def test_all_such_keys_are_told_at_once(mixture_of):
     with pytest.raises(Faults, match="2 faults"):
         choose_tasks(mixture_of(weights={"sst2": 9.0, "nli": 2.0}))
