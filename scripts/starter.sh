@@ -84,8 +84,7 @@ done
 mkdir -p "$run"
 make_folder "$run/natural_instructions" $t2t import natural-instructions "$NATURAL_INSTRUCTIONS"
 make_folder "$run/recall" $python scripts/starter_recall.py "$CORPUS/validation.jsonl.xz" --num-rows "$num_recall"
-# In a folder of that name, so that it is one more task of the cluster natural_instructions.
-make_folder "$run/symbols/natural_instructions" $python scripts/starter_symbols.py "$CORPUS/validation.jsonl.xz" \
+make_folder "$run/symbols" $python scripts/starter_symbols.py "$CORPUS/validation.jsonl.xz" \
     "$run/natural_instructions" scripts/starter.yaml --num-rows "$num_symbols"
 make_folder "$run/texts" $python scripts/starter_texts.py scripts/starter.yaml "$tasks_dirs" --num-texts "$num_texts"
 make_folder "$run/tokenizer" $t2t tokenizer train "${train_files[@]}" "$run"/texts/*.jsonl --vocab-size "$vocab_size"
@@ -138,7 +137,7 @@ write_card() {
 }
 write_card
 
-# For comparison: after the same first stage the corpus alone, then Super-NaturalInstructions alone.
+# For comparison: after the same first stage the corpus alone, then Super-NaturalInstructions, also under random labels.
 train pretrain "$run/pretrain" scripts/starter_pretrain.yaml "model.init_from=$run/train-recall/model" \
     "data.train=$run/corpus" "data.validation=$run/corpus-validation"
 train finetune "$run/sni" scripts/starter_sni.yaml "model.init_from=$run/pretrain/model" \

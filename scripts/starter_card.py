@@ -17,7 +17,7 @@ import t2t
 RUNS = ("train-recall", "train-tasks", "train-more", "train-again", "train-symbols", "pretrain", "sni")
 MADE = {  # tasks that scripts here make
     "recall": "recall/recall.yaml",
-    "symbols": "symbols/natural_instructions/symbols.yaml",
+    "symbols": "symbols/symbols.yaml",
 }
 Summary = dict[str, Any]  # an evaluation's TaskSummary
 
@@ -62,9 +62,9 @@ def main() -> None:
     scores = read_json(args.run / "scores.json")
     instructions = {"the starter": scores["natural_instructions"]}
     if (args.run / "scores-sni.json").exists():
-        instructions["first stage, corpus, then these tasks alone"] = read_json(args.run / "scores-sni.json")[
-            "natural_instructions"
-        ]
+        instructions["first stage, corpus, then these tasks, a third under random labels"] = read_json(
+            args.run / "scores-sni.json"
+        )["natural_instructions"]
     ended = [args.run / name for name in RUNS if (args.run / name / "model").exists()]
     sections = {
         "training": training_table(ended),

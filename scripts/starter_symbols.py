@@ -1,7 +1,7 @@
 """Make a task whose labels are told by its prompt alone, of many tasks that have labels.
 
 python scripts/starter_symbols.py validation.jsonl.xz runs/starter-1/natural_instructions \
-    scripts/starter.yaml --num-rows 20000 --out runs/starter-1/symbols/natural_instructions
+    scripts/starter.yaml --num-rows 20000 --out runs/starter-1/symbols
 
 Takes those tasks of Super-NaturalInstructions that a run trains on and that have a few short answers. Each
 row is an instance with symbols in the place of the answers: random words or signs, drawn anew for every row.
