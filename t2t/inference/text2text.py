@@ -34,7 +34,7 @@ from t2t.inference.rank import LengthNorm
 from t2t.inference.task_prompts import ALL, Row, Rows, choose_templates, task_prompts
 from t2t.model.adapters import Adapters, AnyAdapter, adapters_of, load_adapters, named_adapters
 from t2t.model.pretrained import load_model, save_model
-from t2t.model.training_record import TrainingRecord
+from t2t.model.training_record import TrainingRecord, absolute_place
 from t2t.templates.library import read_task_file
 from t2t.templates.task_file import TaskFile
 from t2t.templates.template import RenderedExample
@@ -81,7 +81,7 @@ class Text2Text:
         self.model = model
         self.tokenizer = tokenizer
         self.name = name
-        self._places: tuple[str, ...] = () if name is None else (name,)
+        self._places: tuple[str, ...] = ()
         self.adapters = adapters_of(model)
         device = "cpu" if model.device.type == "cpu" else "other"
         self.max_batch_tokens = max_batch_tokens or MAX_BATCH_TOKENS[device]
@@ -107,7 +107,9 @@ class Text2Text:
         loaded = load_model(name, device=device, dtype=dtype)
         if adapter is not None:
             load_adapters(loaded.model, loaded.name, named_adapters(adapter))
-        return cls(loaded.model, loaded.tokenizer, name=loaded.name)
+        text2text = cls(loaded.model, loaded.tokenizer, name=loaded.name)
+        text2text._places = (absolute_place(loaded.name),)
+        return text2text
 
     @property
     def full_name(self) -> str:
@@ -118,7 +120,7 @@ class Text2Text:
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Where the model and the adapter in use came from, as they were named to `load`."""
+        """Where the model and the adapter in use were loaded from; nowhere, for a model made in memory."""
         place = None if self.adapters is None else self.adapters.place
         return self._places if place is None else (*self._places, place)
 

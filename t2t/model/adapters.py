@@ -33,6 +33,7 @@ from t2t.model.adapter_folder import (
 )
 from t2t.model.injected_layers import InjectedLayers
 from t2t.model.soft_prompt import SoftPrompts
+from t2t.model.training_record import absolute_place
 
 if TYPE_CHECKING:  # peft takes a second to import, and most models have no adapter
     from peft import PeftConfig
@@ -95,7 +96,7 @@ class Adapters:
         """
         files = read_adapter(place)
         check_base(files, self._base)
-        self._places[name] = str(place)
+        self._places[name] = absolute_place(place)
         kept = self._attach(name, files.config)
         slot = self._slot(name)
         check_weights(files, kept.weights(slot, self._model.state_dict()))

@@ -101,3 +101,8 @@ def _names(record: dict[str, object], key: str) -> frozenset[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise TypeError(f"{key} is no list of names")
     return frozenset(names)
+
+
+def absolute_place(place: str | Path) -> str:
+    """A folder's whole path, so that its record is found after a change of directory; a Hub id as it is."""
+    return str(Path(place).absolute()) if Path(place).is_dir() else str(place)

@@ -140,15 +140,22 @@ def test_adapters_are_loaded_switched_and_merged(t5_folder, tmp_path):
     assert scores(Text2Text.load(tmp_path / "merged", device="cpu")) == pytest.approx(polite)
 
 
-def test_a_saved_model_keeps_the_record_of_its_training(t5_folder, tmp_path):
+def test_a_saved_model_keeps_the_record_of_its_training(t5_folder, tmp_path, monkeypatch):
     save_adapter("t5", "lora", tmp_path / "lora")
     TrainingRecord(frozenset({"sst2"})).write(t5_folder)
     TrainingRecord(frozenset({"rte"})).write(tmp_path / "lora")
-    model = Text2Text.load(t5_folder, device="cpu", adapter=tmp_path / "lora")
+    monkeypatch.chdir(tmp_path)
+    model = Text2Text.load(t5_folder.name, device="cpu", adapter="lora")
     model.merge_adapter()
+    monkeypatch.chdir(tmp_path / "lora")
     for folder in (tmp_path / "merged", t5_folder):  # the second is where the model came from
         model.save(folder)
         assert TrainingRecord.read(folder) == TrainingRecord(frozenset({"sst2", "rte"}))
+
+
+def test_a_model_made_in_memory_has_no_record_whatever_its_name(t5, tmp_path):
+    Text2Text(t5.model, t5.tokenizer, name="starter").save(tmp_path / "saved")
+    assert TrainingRecord.read(tmp_path / "saved") == TrainingRecord(is_complete=False)
 
 
 def test_a_model_without_adapters_says_so(t5):
