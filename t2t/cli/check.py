@@ -58,16 +58,7 @@ def check(
             source = ctx.get_parameter_source(name)
             if source is not None and source.name != "DEFAULT":
                 raise typer.BadParameter(f"--{name.replace('_', '-')} is for task files, not for --overlap")
-        source = ctx.get_parameter_source("data_root")
-        given_root = data_root if source is not None and source.name == "COMMANDLINE" else None
-        report_overlap(
-            tasks,
-            against,
-            data_root=data_root,
-            given_root=given_root,
-            tasks_dirs=tasks_dirs or (),
-            as_json=as_json,
-        )
+        report_overlap(tasks, against, data_root=data_root, tasks_dirs=tasks_dirs or (), as_json=as_json)
         return
     if tasks or against:
         raise typer.BadParameter("--tasks and --against belong to --overlap")

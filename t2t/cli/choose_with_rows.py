@@ -19,12 +19,12 @@ def choose_with_rows(
 ) -> "list[Task]":
     """The tasks of these names, each once; of a cluster or pattern those with rows. stderr tells the others.
 
-    A task that is named itself stays: reading it tells which places were tried.
+    The one task of a name stays in any case: reading it tells which places were tried.
 
     Args:
         has_rows: whether a task has the rows that are wanted.
         rows: what messages call those, such as "training rows".
-    Raises: TaskNotFoundError; MissingDataError for a cluster or pattern none of whose tasks has rows.
+    Raises: TaskNotFoundError; MissingDataError for a name of several tasks none of which has rows.
     """
     from t2t.data.task import Task
     from t2t.errors import MissingDataError, first_few

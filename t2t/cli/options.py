@@ -1,9 +1,20 @@
 """The options that mean the same in every command, and how a help page shows its example."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+
+def _existing_data_root(data_root: Path | None) -> Path | None:
+    """The option as it is: without it, `Task` looks at T2T_DATA. Refuses either if it is no folder."""
+    named = data_root or os.environ.get("T2T_DATA")
+    if named and not Path(named).is_dir():
+        where = "" if data_root else ", named by T2T_DATA,"
+        raise typer.BadParameter(f'the folder "{named}"{where} does not exist')
+    return data_root
+
 
 ModelOption = Annotated[
     str | None,
@@ -36,10 +47,8 @@ DataRootOption = Annotated[
     typer.Option(
         "--data-root",
         metavar="DIR",
-        envvar="T2T_DATA",
-        exists=True,
-        file_okay=False,
-        help="Folder of local data sets. What has no folder there may come from the Hub.",
+        callback=_existing_data_root,
+        help="Folder of local data sets. Default: T2T_DATA, else the Hub.",
     ),
 ]
 TasksDirOption = Annotated[

@@ -42,16 +42,10 @@ def report_overlap(
     against: Sequence[str] | None,
     *,
     data_root: Path | None,
-    given_root: Path | None,
     tasks_dirs: Sequence[Path],
     as_json: bool,
 ) -> None:
-    """Count evaluation rows with 13 words in a row, or a whole text, that occur elsewhere.
-
-    Args:
-        data_root: of --data-root or T2T_DATA.
-        given_root: of --data-root alone; it goes before that of a run's YAML, which goes before T2T_DATA.
-    """
+    """Count evaluation rows with 13 words in a row, or a whole text, that occur elsewhere."""
     names = split_list(tasks or "")
     if not names or not against:
         raise typer.BadParameter("--overlap needs --tasks and --against")
@@ -71,7 +65,7 @@ def report_overlap(
             mend="name the folder of local data sets with --data-root or T2T_DATA",
         )
     evaluated = [(task, split) for task in named for split in _evaluation_splits(task)]
-    sources = [source for what in against for source in _sources(what, data_root, given_root, tasks_dirs)]
+    sources = [source for what in against for source in _sources(what, data_root, tasks_dirs)]
     with progress_bar("comparing", unit="files", total=len(sources)) as advance:
         found = find_overlap(evaluated, sources, on_source=lambda _: advance())
     if as_json:
@@ -114,9 +108,7 @@ def _can_train_here(task: "Task") -> bool:
     return "train" in task.splits()
 
 
-def _sources(
-    what: str, data_root: Path | None, given_root: Path | None, tasks_dirs: Sequence[Path]
-) -> "list[Source]":
+def _sources(what: str, data_root: Path | None, tasks_dirs: Sequence[Path]) -> "list[Source]":
     from t2t.data.overlap import Source
     from t2t.data.readers import SUFFIXES
     from t2t.errors import MissingDataError, first_few
@@ -134,11 +126,11 @@ def _sources(
 
         places = {
             "tasks_dirs": (*tasks_dirs, *mixture.tasks_dirs),
-            "data_root": given_root or mixture.data_root or data_root,
+            "data_root": data_root or mixture.data_root,
         }
         tasks = choose_tasks(mixture.model_copy(update=places))
-        if on_hub := [task.name for task in tasks if not _can_train_here(task)]:
-            print(f"not compared, since only the Hub has their rows: {first_few(on_hub)}", file=sys.stderr)
+        if elsewhere := [task.name for task in tasks if not _can_train_here(task)]:
+            print(f"not compared, without training rows here: {first_few(elsewhere)}", file=sys.stderr)
             tasks = [task for task in tasks if _can_train_here(task)]
     else:
         tasks = choose_with_rows(

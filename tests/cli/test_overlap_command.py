@@ -79,7 +79,7 @@ def test_a_runs_own_data_root_is_where_it_is_trained(run, mood, toy_data_root, t
     assert [hit["place"] for hit in found["exact_hits"]] == ["toy_mood train:7"]
     # but the command line's goes before it
     ended = run("--tasks", "toy_mood", "--against", path, "--tasks-dir", mood[1], "--data-root", others)
-    assert ended.err.startswith("not compared, since only the Hub has their rows: toy_mood\n")
+    assert ended.err.startswith("not compared, without training rows here: toy_mood\n")
 
 
 def test_what_the_run_leaves_out_is_not_compared(run, mood, toy_tasks_dir, toy_data_root, tmp_path, caplog):
