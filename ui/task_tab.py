@@ -139,22 +139,21 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
         names = handlers.row_fields(file, chosen)
         return handlers.make_query(file, chosen, dict(zip(names, texts, strict=False)))
 
-    def on_edit(
-        latest: tuple[Question, str] | None,
-        chosen: Choice | None,
-        number: int,
-        seed_value: int | None,
-        *texts: str,
-    ) -> dict[Any, Any]:
-        if chosen is None:
-            return gr.skip()
-        try:
-            updates = preview(typed_query(chosen, texts), _shots(number, seed_value))
-        except t2t.T2TError as error:
-            return failed(error)
-        if latest is not None and latest[0] == (chosen, number, seed_value, *texts):
-            del updates[result]  # Shift + Enter is a key press too: its answer may be there already
-        return updates
+    def on_change(latest: tuple[Question, str] | None, *question: Any) -> Any:
+        """What the model would read now, with the answer if this is what it answered last.
+
+        Edits and answers come here alike, one after another: as two events, the slower would undo the other.
+        """
+        chosen, number, seed_value, *texts = question
+        updates: dict[Any, Any] = {}
+        if chosen is not None:
+            try:
+                updates = preview(typed_query(chosen, texts), _shots(number, seed_value))
+            except t2t.T2TError as error:
+                return failed(error)
+        if latest is not None and latest[0] == question:
+            updates[result] = latest[1]
+        return updates or gr.skip()
 
     def ask(
         values: Sequence[Any], show: Callable[[list[handlers.TaskAnswer]], str], *, all_templates: bool
@@ -184,26 +183,19 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
     def on_compare(*values: Any) -> tuple[Question, str]:
         return ask(values, panels.comparison_panel, all_templates=True)
 
-    def on_answered(latest: tuple[Question, str], *question: Any) -> Any:
-        """An answer that took its time may be to a question that is not there any more."""
-        return latest[1] if latest[0] == question else gr.skip()
-
     place = [choice, shots, seed]
     opened = [choice, about, template, shots, source, result, *boxes]
     blocks.load(on_load, None, task, **INSTANT_EVENT)
     gr.on([blocks.load, task.input], on_task, [task, choice], opened, **INSTANT_EVENT)
     template.input(on_template, [*place, template], opened, **INSTANT_EVENT)
     another.click(on_another, place, opened, **INSTANT_EVENT)
-    edits = [shots.input, seed.change, *(box.input for box in boxes)]
     question = [*place, *boxes]
-    gr.on(edits, on_edit, [answered, *question], [source, result], **INSTANT_EVENT)
     asked = [*settings, *question]
     asking: dict[str, Any] = {**MODEL_EVENT, "show_progress_on": result}
-    for event in (
-        gr.on([answer.click, *(box.submit for box in boxes)], on_answer, asked, answered, **asking),
-        compare.click(on_compare, asked, answered, **asking),
-    ):
-        event.success(on_answered, [answered, *question], result, **INSTANT_EVENT)
+    gr.on([answer.click, *(box.submit for box in boxes)], on_answer, asked, answered, **asking)
+    compare.click(on_compare, asked, answered, **asking)
+    changes = [shots.input, seed.change, *(box.input for box in boxes), answered.change]
+    gr.on(changes, on_change, [answered, *question], [source, result], **INSTANT_EVENT)
 
 
 def _filled_boxes(fields: Mapping[str, str]) -> list[gr.Textbox]:

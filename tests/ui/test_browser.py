@@ -346,6 +346,34 @@ def test_typing_shows_in_the_source_and_drops_the_label(task_page):
     expect(task_page.locator("#task-result .t2t-label")).to_have_count(0)
 
 
+def test_an_answer_that_overtakes_the_rendering_of_its_question_stays(ui, task_page, monkeypatch):
+    render_source = ui.handlers.render_source
+
+    def render_slowly(query, shots):
+        time.sleep(1)
+        return render_source(query, shots)
+
+    field = task_page.locator("#task-fields textarea")
+    expect(field).to_have_value("The sun shines.")
+    monkeypatch.setattr(ui.handlers, "render_source", render_slowly)
+    field.fill("It pours.")
+    field.press("Shift+Enter")
+    task_page.wait_for_timeout(3000)  # milliseconds, for whatever would take the answer away
+    expect(source_of(task_page)).to_have_value("It pours. Is that nice or nasty?")
+    expect(task_page.locator("#task-result .t2t-bar")).to_have_count(2)
+
+
+def test_an_edit_taken_back_brings_its_answer_back(task_page):
+    field = task_page.locator("#task-fields textarea")
+    expect(field).to_have_value("The sun shines.")
+    task_page.locator("#task-answer").click()
+    expect(task_page.locator("#task-result .t2t-bar")).to_have_count(2)
+    field.fill("It pours.")
+    expect(task_page.locator("#task-result")).to_have_text("The answer appears here.")
+    field.fill("The sun shines.")
+    expect(task_page.locator("#task-result .t2t-bar")).to_have_count(2)
+
+
 def test_a_changed_question_takes_its_old_answer_away(task_page):
     expect(source_of(task_page)).to_have_value("The sun shines. Is that nice or nasty?")
     task_page.locator("#task-answer").click()
