@@ -13,6 +13,8 @@ EVENT: dict[str, Any] = {"trigger_mode": "always_last", "api_visibility": "priva
 MODEL_EVENT = {**EVENT, "concurrency_id": "model", "concurrency_limit": 1}
 # Renderings take milliseconds: they neither wait for the model nor blink.
 INSTANT_EVENT = {**EVENT, "queue": False, "show_progress": "hidden"}
+# Only an event of the queue tells the page of the states that it changed.
+STATE_EVENT = {**EVENT, "concurrency_limit": None, "show_progress": "hidden"}
 
 
 def settings_components() -> list[gr.components.Component]:

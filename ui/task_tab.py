@@ -5,7 +5,8 @@ boxes are named and filled anew when the choice changes; what is typed shows in 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -15,9 +16,22 @@ import t2t
 
 from . import handlers, panels
 from .handlers import Choice, Settings, Shots
-from .parts import INSTANT_EVENT, MODEL_EVENT, settings_components
+from .parts import INSTANT_EVENT, MODEL_EVENT, STATE_EVENT, settings_components
 
-Question = tuple[Any, ...]  # the Choice, the number of demonstrations, the seed, and the text of every box
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """A question as it stood in the page, and the panel with its answer.
+
+    Each one changes the session's state, also where it says what the one before said: hence `eq=False`.
+
+    Attributes:
+        question: the Choice, the number of demonstrations, the seed, and the text of every box.
+    """
+
+    question: tuple[Any, ...]
+    panel: str
+
 
 # Gradio's own way to add components to a page while it is shown, `gr.render`, misses changes of the session's
 # state (gradio issue 12224): boxes are made in advance, and shown as far as they are needed. No shipped
@@ -37,7 +51,7 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
     """Lay out the tab and wire it to the model."""
     tasks = handlers.list_tasks(folders)
     choice = gr.State()  # a Choice, or None while the chosen task's file is unreadable
-    answered = gr.State()  # the latest question, as it stood in the page, and the panel with its answer
+    answered = gr.State()  # the latest Answered
     with gr.Row():
         task = gr.Dropdown(
             tasks,
@@ -80,18 +94,12 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
                 compare = gr.Button("Compare all templates", min_width=120, elem_id="task-compare")
             result = gr.HTML(panels.EMPTY, apply_default_css=False, elem_id="task-result")
 
-    def open_row(file: t2t.TaskFile, chosen: Choice, shots_chosen: Shots) -> dict[Any, Any]:
-        """The updates that show a sample row as its task file has it."""
+    def open_row(file: t2t.TaskFile, chosen: Choice) -> dict[Any, Any]:
+        """The updates that put a sample row into the boxes; `on_change` shows what the model reads of it."""
         updates: dict[Any, Any] = {choice: chosen}
-        try:
+        with suppress(t2t.T2TError):  # which `on_change` meets again, and tells
             updates.update(zip(boxes, _filled_boxes(handlers.row_fields(file, chosen)), strict=True))
-            return updates | preview(handlers.make_query(file, chosen), shots_chosen)
-        except t2t.T2TError as error:
-            return updates | failed(error)
-
-    def preview(query: handlers.Query, shots_chosen: Shots) -> dict[Any, Any]:
-        """What the model would read now. An older answer goes: it answered something else."""
-        return {source: handlers.render_source(query, shots_chosen), result: panels.EMPTY}
+        return updates
 
     def failed(error: t2t.T2TError) -> dict[Any, Any]:
         return {source: "", result: panels.mistake_panel(error)}
@@ -116,20 +124,20 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
             about: file.description,
             template: gr.Dropdown([each.name for each in file.templates], value=chosen.template),
             shots: gr.Slider(maximum=most, value=0, visible=most > 0),
-            **open_row(file, chosen, Shots()),
+            **open_row(file, chosen),
         }
 
-    def on_template(chosen: Choice | None, number: int, seed_value: int | None, name: str) -> dict[Any, Any]:
-        return reopen(chosen and replace(chosen, template=name), _shots(number, seed_value))
+    def on_template(chosen: Choice | None, name: str) -> dict[Any, Any]:
+        return reopen(chosen and replace(chosen, template=name))
 
-    def on_another(chosen: Choice | None, number: int, seed_value: int | None) -> dict[Any, Any]:
-        return reopen(chosen and replace(chosen, row=chosen.row + 1), _shots(number, seed_value))
+    def on_another(chosen: Choice | None) -> dict[Any, Any]:
+        return reopen(chosen and replace(chosen, row=chosen.row + 1))
 
-    def reopen(chosen: Choice | None, shots_chosen: Shots) -> dict[Any, Any]:
+    def reopen(chosen: Choice | None) -> dict[Any, Any]:
         if chosen is None:
             return gr.skip()
         try:
-            return open_row(handlers.read_task(chosen.task, folders), chosen, shots_chosen)
+            return open_row(handlers.read_task(chosen.task, folders), chosen)
         except t2t.T2TError as error:
             return failed(error)
 
@@ -139,26 +147,30 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
         names = handlers.row_fields(file, chosen)
         return handlers.make_query(file, chosen, dict(zip(names, texts, strict=False)))
 
-    def on_change(latest: tuple[Question, str] | None, *question: Any) -> Any:
+    def on_change(latest: Answered | None, *question: Any) -> Any:
         """What the model would read now, with the answer if this is what it answered last.
 
-        Edits and answers come here alike, one after another: as two events, the slower would undo the other.
+        Every change comes here, one event after another, and the last reads what the page holds then: of
+        several writers, the slowest would have the last word.
         """
         chosen, number, seed_value, *texts = question
         updates: dict[Any, Any] = {}
         if chosen is not None:
             try:
-                updates = preview(typed_query(chosen, texts), _shots(number, seed_value))
+                updates[source] = handlers.render_source(
+                    typed_query(chosen, texts), _shots(number, seed_value)
+                )
             except t2t.T2TError as error:
                 return failed(error)
-        if latest is not None and latest[0] == question:
-            updates[result] = latest[1]
+            updates[result] = panels.EMPTY
+        if latest is not None and latest.question == question:
+            updates[result] = latest.panel
         return updates or gr.skip()
 
     def ask(
         values: Sequence[Any], show: Callable[[list[handlers.TaskAnswer]], str], *, all_templates: bool
-    ) -> tuple[Question, str]:
-        """The question, and the panel with what the model said or with the user's mistake."""
+    ) -> Answered:
+        """With what the model said, or with the user's mistake."""
         length_norm, max_new_tokens, temperature, *question = values
         chosen, number, seed_value, *texts = question
         try:
@@ -174,27 +186,27 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
                 all_templates=all_templates,
             )
         except t2t.T2TError as error:
-            return tuple(question), panels.mistake_panel(error)
-        return tuple(question), show(answers)
+            return Answered(tuple(question), panels.mistake_panel(error))
+        return Answered(tuple(question), show(answers))
 
-    def on_answer(*values: Any) -> tuple[Question, str]:
+    def on_answer(*values: Any) -> Answered:
         return ask(values, lambda answers: panels.answer_panel(answers[0]), all_templates=False)
 
-    def on_compare(*values: Any) -> tuple[Question, str]:
+    def on_compare(*values: Any) -> Answered:
         return ask(values, panels.comparison_panel, all_templates=True)
 
     place = [choice, shots, seed]
     opened = [choice, about, template, shots, source, result, *boxes]
     blocks.load(on_load, None, task, **INSTANT_EVENT)
-    gr.on([blocks.load, task.input], on_task, [task, choice], opened, **INSTANT_EVENT)
-    template.input(on_template, [*place, template], opened, **INSTANT_EVENT)
-    another.click(on_another, place, opened, **INSTANT_EVENT)
+    gr.on([blocks.load, task.input], on_task, [task, choice], opened, **STATE_EVENT)
+    template.input(on_template, [choice, template], opened, **STATE_EVENT)
+    another.click(on_another, choice, opened, **STATE_EVENT)
     question = [*place, *boxes]
     asked = [*settings, *question]
     asking: dict[str, Any] = {**MODEL_EVENT, "show_progress_on": result}
     gr.on([answer.click, *(box.submit for box in boxes)], on_answer, asked, answered, **asking)
     compare.click(on_compare, asked, answered, **asking)
-    changes = [shots.input, seed.change, *(box.input for box in boxes), answered.change]
+    changes = [choice.change, shots.input, seed.change, *(box.input for box in boxes), answered.change]
     gr.on(changes, on_change, [answered, *question], [source, result], **INSTANT_EVENT)
 
 

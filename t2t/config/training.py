@@ -87,7 +87,7 @@ class ValidationConfig(Section):
     metric: Literal["loss", "score"] = Field(
         default="loss",
         description="what the best validation is told by; score: the mean over tasks of each task's first "
-        "metric, 0-100, from ranked or written answers, as t2t eval gives it",
+        "metric, 0-100, from ranked or written answers, as t2t eval gives it of sources cut as in training",
     )
     tasks: tuple[str, ...] | None = Field(
         default=None,

@@ -1,5 +1,7 @@
 """The UI's modules as `t2t ui` imports them, and a tiny untrained model to answer in them."""
 
+import asyncio
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +11,27 @@ from t2t.cli.shipped_ui import import_ui
 from t2t.inference import Text2Text
 from t2t.model import build_model
 from t2t.tokens import train_tokenizer
+
+
+@pytest.fixture(scope="module", autouse=True)
+def event_loops() -> Iterator[None]:
+    """Closes the event loops that Gradio makes and forgets (`gradio.utils.safe_get_lock`).
+
+    Otherwise whichever test comes when they are collected gets the warning.
+    """
+    made: list[asyncio.AbstractEventLoop] = []
+    make = asyncio.new_event_loop
+
+    def make_and_note() -> asyncio.AbstractEventLoop:
+        made.append(make())
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "new_event_loop", make_and_note)
+        yield
+    for loop in made:
+        if not loop.is_running():
+            loop.close()
 
 
 @pytest.fixture(scope="session")

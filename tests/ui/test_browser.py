@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import socket
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -347,20 +348,67 @@ def test_typing_shows_in_the_source_and_drops_the_label(task_page):
 
 
 def test_an_answer_that_overtakes_the_rendering_of_its_question_stays(ui, task_page, monkeypatch):
-    render_source = ui.handlers.render_source
+    render_source, answer_query, answered = ui.handlers.render_source, ui.handlers.answer_query, Event()
 
-    def render_slowly(query, shots):
-        time.sleep(1)
+    def render_later(query, shots):
+        assert answered.wait(PATIENCE / 1000)
+        return render_source(query, shots)
+
+    def answer_first(*args, **kwargs):
+        answers = answer_query(*args, **kwargs)
+        threading.Timer(1, answered.set).start()  # seconds, for the page to hear of the answer
+        return answers
+
+    field = task_page.locator("#task-fields textarea")
+    expect(field).to_have_value("The sun shines.")
+    monkeypatch.setattr(ui.handlers, "render_source", render_later)
+    monkeypatch.setattr(ui.handlers, "answer_query", answer_first)
+    field.fill("It pours.")
+    field.press("Shift+Enter")
+    expect(source_of(task_page)).to_have_value("It pours. Is that nice or nasty?")
+    task_page.wait_for_timeout(500)  # milliseconds, for whatever would take the answer away
+    expect(task_page.locator("#task-result .t2t-bar")).to_have_count(2)
+
+
+def test_the_same_answer_is_shown_again(task_page, tasks_folder):
+    expect(source_of(task_page)).to_have_value("The sun shines. Is that nice or nasty?")
+    bars = task_page.locator("#task-result .t2t-bar")
+    task_page.locator("#task-answer").click()
+    expect(bars).to_have_count(2)
+    choose_template(task_page, "stay at home")
+    expect(task_page.locator("#task-result")).to_have_text("The answer appears here.")
+    choose_template(task_page, "nice or nasty")
+    expect(bars).to_have_count(2)
+    file = tasks_folder / "talk" / "weather.yaml"
+    file.write_text(WEATHER.replace("{{report}}", "{{reprot}}"), encoding="utf-8")
+    try:
+        task_page.locator("#task-another").click()
+        expect(task_page.locator("#task-result")).to_contain_text('Did you mean "report"?')
+    finally:
+        file.write_text(WEATHER, encoding="utf-8")
+    for _ in range(2):
+        task_page.locator("#task-answer").click()
+        expect(bars).to_have_count(2)
+
+
+def test_a_row_opened_while_an_edit_is_rendered_is_what_the_model_reads(ui, task_page, monkeypatch):
+    render_source, released = ui.handlers.render_source, Event()
+
+    def render_edit_later(query, shots):
+        if query.row.get("report") == "It pours.":
+            assert released.wait(PATIENCE / 1000)
         return render_source(query, shots)
 
     field = task_page.locator("#task-fields textarea")
     expect(field).to_have_value("The sun shines.")
-    monkeypatch.setattr(ui.handlers, "render_source", render_slowly)
+    monkeypatch.setattr(ui.handlers, "render_source", render_edit_later)
     field.fill("It pours.")
-    field.press("Shift+Enter")
-    task_page.wait_for_timeout(3000)  # milliseconds, for whatever would take the answer away
-    expect(source_of(task_page)).to_have_value("It pours. Is that nice or nasty?")
-    expect(task_page.locator("#task-result .t2t-bar")).to_have_count(2)
+    task_page.locator("#task-another").click()
+    expect(field).to_have_value("Hail all day.")
+    released.set()
+    expect(source_of(task_page)).to_have_value("Hail all day. Is that nice or nasty?")
+    task_page.wait_for_timeout(500)  # milliseconds, for the rendering of the edit
+    expect(source_of(task_page)).to_have_value("Hail all day. Is that nice or nasty?")
 
 
 def test_an_edit_taken_back_brings_its_answer_back(task_page):
