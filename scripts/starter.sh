@@ -34,6 +34,7 @@ vocab_size=8192
 num_texts=40000
 num_recall=50000
 num_symbols=20000
+num_rules=30000
 limit=300                  # rows of a task that are scored
 smoke=()
 if [[ -n "${SMOKE:-}" ]]; then
@@ -44,6 +45,7 @@ if [[ -n "${SMOKE:-}" ]]; then
     num_texts=200
     num_recall=20
     num_symbols=20
+    num_rules=20
     limit=1
     smoke=(training.num_steps=2 training.batch_size=2 training.compile=false)
     smoke+=(training.eval_every=2 training.num_eval_batches=1)
@@ -86,6 +88,7 @@ make_folder "$run/natural_instructions" $t2t import natural-instructions "$NATUR
 make_folder "$run/recall" $python scripts/starter_recall.py "$CORPUS/validation.jsonl.xz" --num-rows "$num_recall"
 make_folder "$run/symbols" $python scripts/starter_symbols.py "$CORPUS/validation.jsonl.xz" \
     "$run/natural_instructions" scripts/starter.yaml --num-rows "$num_symbols"
+make_folder "$run/rules" $python scripts/starter_rules.py "$CORPUS/validation.jsonl.xz" --num-rows "$num_rules"
 make_folder "$run/texts" $python scripts/starter_texts.py scripts/starter.yaml "$tasks_dirs" --num-texts "$num_texts"
 make_folder "$run/tokenizer" $t2t tokenizer train "${train_files[@]}" "$run"/texts/*.jsonl --vocab-size "$vocab_size"
 [[ -d "$run/corpus" ]] ||
@@ -137,10 +140,16 @@ write_card() {
 }
 write_card
 
-# For comparison: after the same first stage the corpus alone, then Super-NaturalInstructions, also under random labels.
+# For comparison: after the same first stage the corpus alone, in part copied, then Super-NaturalInstructions beside
+# what is made of it (random labels) and rules for sentences of the corpus; the same again, since it had learnt too
+# little: with fewer rules, other draws and a lower rate.
 train pretrain "$run/pretrain" scripts/starter_pretrain.yaml "model.init_from=$run/train-recall/model" \
     "data.train=$run/corpus" "data.validation=$run/corpus-validation"
-train finetune "$run/sni" scripts/starter_sni.yaml "model.init_from=$run/pretrain/model" \
-    "mixture.tasks_dirs=[$run/natural_instructions,$run/symbols]"
-score "$run/sni/model" "$run/scores-sni.json" --groups natural_instructions
+train pretrain "$run/pretrain-copying" scripts/starter_copying.yaml "model.init_from=$run/pretrain/model" \
+    "data.train=$run/corpus" "data.validation=$run/corpus-validation"
+sni_dirs="mixture.tasks_dirs=[$run/natural_instructions,$run/symbols,$run/rules]"
+train finetune "$run/train-sni" scripts/starter_sni.yaml "model.init_from=$run/pretrain-copying/model" "$sni_dirs"
+train finetune "$run/train-sni-more" scripts/starter_sni.yaml "model.init_from=$run/train-sni/model" "$sni_dirs" \
+    seed=1 training.num_steps=2000 optim.lr=0.008 "mixture.weights={rules: 0.25}"
+score "$run/train-sni-more/model" "$run/scores-sni.json" --groups natural_instructions
 write_card

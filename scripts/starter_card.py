@@ -14,7 +14,10 @@ from typing import Any
 
 import t2t
 
-RUNS = ("train-recall", "train-tasks", "train-more", "train-again", "train-symbols", "pretrain", "sni")
+RUNS = (
+    *("train-recall", "train-tasks", "train-more", "train-again", "train-symbols"),  # the starter
+    *("pretrain", "pretrain-copying", "train-sni", "train-sni-more"),  # for comparison
+)
 MADE = {  # tasks that scripts here make
     "recall": "recall/recall.yaml",
     "symbols": "symbols/symbols.yaml",
@@ -62,7 +65,7 @@ def main() -> None:
     scores = read_json(args.run / "scores.json")
     instructions = {"the starter": scores["natural_instructions"]}
     if (args.run / "scores-sni.json").exists():
-        instructions["first stage, corpus, then these tasks, a third under random labels"] = read_json(
+        instructions["first stage, corpus, then these tasks and what is made of them"] = read_json(
             args.run / "scores-sni.json"
         )["natural_instructions"]
     ended = [args.run / name for name in RUNS if (args.run / name / "model").exists()]

@@ -41,16 +41,9 @@ SPELLINGS: dict[str, Callable[[list[str]], str]] = {  # of the words of a symbol
     "lower_words": "_".join,
     "CamelWords": lambda words: "".join(word.capitalize() for word in words),
 }
-# The first two templates have the layout of the collection's own prompts: t2t import natural-instructions.
-TASK = """\
-task: symbols
-cluster: natural_instructions
-description: Which label, renamed at random, does the input get?
-dataset:
-  files: {train: train.jsonl, validation: validation.jsonl}
-metrics: [exact_match]
-languages: [en]
-source: {licence: Apache-2.0 (Super-NaturalInstructions as a collection)}
+# The first two have the layout of the collection's own prompts (t2t import natural-instructions), for texts
+# that end in a letter, a digit or one of .!?
+TEMPLATES = """\
 templates:
   - name: definition and examples
     source: |-
@@ -58,7 +51,7 @@ templates:
 
       {% for one in shown %} Positive Example {{ loop.index }} -
       Input: {{ one.input }}
-       Output: {{ one.output }}.
+       Output: {{ one.output }}{{ "" if one.output[-1] in ".!?" else "." }}
 
       {% endfor %}Now complete the following example -
       Input: {{ input }}
@@ -70,7 +63,7 @@ templates:
 
       {% endif %}{% for one in shown %} Positive Example {{ loop.index }} -
       Input: {{ one.input }}
-       Output: {{ one.output }}.
+       Output: {{ one.output }}{{ "" if one.output[-1] in ".!?" else "." }}
 
       {% endfor %}Now complete the following example -
       Input: {{ input }}
@@ -96,6 +89,19 @@ templates:
       {% endfor %}{{ input }}
     target: "{{ output }}"
 """
+TASK = (
+    """\
+task: symbols
+cluster: natural_instructions
+description: Which label, renamed at random, does the input get?
+dataset:
+  files: {train: train.jsonl, validation: validation.jsonl}
+metrics: [exact_match]
+languages: [en]
+source: {licence: Apache-2.0 (Super-NaturalInstructions as a collection)}
+"""
+    + TEMPLATES
+)
 
 
 @dataclass(frozen=True)
@@ -173,10 +179,20 @@ def make_rows(
     tasks: Sequence[LabelledTask], words: Sequence[str], num_rows: int, rng: random.Random
 ) -> list[dict]:
     """Rows of tasks drawn evenly. Raises: SystemExit where so many cannot be made."""
-    tries = (make_row(rng.choice(tasks), words, rng) for _ in range(TRIALS_PER_ROW * num_rows * bool(tasks)))
+    return take_rows(
+        lambda: make_row(rng.choice(tasks), words, rng) if tasks else None, num_rows, f"{len(tasks)} tasks"
+    )
+
+
+def take_rows(make: Callable[[], dict | None], num_rows: int, source: str) -> list[dict]:
+    """That many rows, those left out that cannot be made.
+
+    Raises: SystemExit, which names the source, where too few are made in `TRIALS_PER_ROW` trials for each.
+    """
+    tries = (make() for _ in range(TRIALS_PER_ROW * num_rows))
     rows = list(islice(filter(None, tries), num_rows))
     if len(rows) < num_rows:
-        raise SystemExit(f"only {len(rows)} of {num_rows} rows could be made of {len(tasks)} tasks")
+        raise SystemExit(f"only {len(rows)} of {num_rows} rows could be made of {source}")
     return rows
 
 

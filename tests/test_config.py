@@ -196,6 +196,7 @@ def test_a_dumped_config_loads_again(run_yaml, tmp_path):
         ("starter_recall", FinetuneConfig),
         ("starter", FinetuneConfig),
         ("starter_pretrain", PretrainConfig),
+        ("starter_copying", PretrainConfig),
         ("starter_sni", FinetuneConfig),
     ],
 )

@@ -126,6 +126,7 @@ def test_a_part_can_be_set_on_the_command_line():
     ("script", "name"),
     [
         ("starter_pretrain", "span_corruption"),
+        ("starter_copying", None),  # a mix
         ("t5_small", "span_corruption"),
         ("ul2_small", "ul2"),
         ("bart_base", "bart"),
@@ -139,7 +140,14 @@ def test_the_runs_we_publish_load(script, name):
 
 def test_no_pretraining_run_is_left_out():
     runs = {path.stem for path in SCRIPTS.glob("*.yaml") if "\nobjective:" in path.read_text()}
-    assert runs == {"starter_pretrain", "t5_small", "ul2_small", "bart_base", "mbart_language"}
+    assert runs == {
+        "starter_pretrain",
+        "starter_copying",
+        "t5_small",
+        "ul2_small",
+        "bart_base",
+        "mbart_language",
+    }
 
 
 def test_every_field_of_an_objective_says_what_it_is_in():

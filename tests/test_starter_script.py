@@ -8,6 +8,7 @@ import importlib
 import json
 import lzma
 import os
+import random
 import re
 import subprocess
 from pathlib import Path
@@ -22,6 +23,13 @@ from t2t.templates.library import choose_task_files
 ROOT = Path(__file__).parent.parent
 LABELLED = ("task4_toy_amount", "task5_toy_amount")  # enough for a split each
 SYLLABLES = [letter + vowel for letter in "dfgl" for vowel in "aeiou"]
+BIRDS = [  # sentences for rules
+    "An owl sits on the chimney and calls.",
+    "Every evening, it is the owl of our street.",
+    "A hundred swifts fly to the south in autumn.",
+    "The sparrow is a small bird in town.",
+    "Nobody has seen a heron and a stork there since.",
+]
 CONFIG = load_config(FinetuneConfig, ROOT / "scripts" / "starter.yaml")[0]
 
 
@@ -92,6 +100,9 @@ def write_corpus(folder: Path) -> None:
     folder.mkdir()
     words = " ".join(first + second for first in ("bar", "kol", "mun", "tes") for second in SYLLABLES)
     text = f"The ferry leaves at nine. Whoever is late has to wait for the next one: {words}. " * 20
+    text += " ".join(
+        f"The {one} and the {other} sit in a tree." for one in SYLLABLES[:10] for other in SYLLABLES[10:]
+    )
     for name in ("boats", "validation"):
         with lzma.open(folder / f"{name}.jsonl.xz", "wt", encoding="utf-8") as file:
             file.writelines(json.dumps({"text": f"{number}. {text}"}) + "\n" for number in range(20))
@@ -115,17 +126,28 @@ def test_the_whole_script_makes_a_model_with_a_card(data, tmp_path):
     assert "| train-more | 2 | 4 |" in card
     assert "| train-again | 2 | 4 |" in card
     assert "| train-symbols | 2 | 4 |" in card
+    assert "| pretrain-copying | 2 | 4 |" in card
+    assert "| train-sni-more | 2 | 4 |" in card
     assert "| winogrande | accuracy |" in card
     assert "| cause effect classification |" in card
     assert "| 3 training tasks of Super-NaturalInstructions |" in card
     assert {path: path.read_bytes() for path in (ROOT / "t2t" / "starter").iterdir()} == shipped
     check_symbols(run / "symbols")
+    check_rules(run / "rules")
 
     weights = run / "train-symbols" / "model" / "model.safetensors"
     made = weights.stat().st_mtime_ns
     run_script(data, run)
     assert weights.stat().st_mtime_ns == made, "a second call trained again"
     assert (run / "starter" / "MODEL_CARD.md").read_text() == card
+
+
+def check_rules(folder: Path) -> None:
+    """No demonstration gives the answer away, and where the rule is not said, some show it."""
+    rows = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
+    for row in rows:
+        assert row["output"] not in [one["output"] for one in row["shown"]]
+        assert row["shown"] or row["definition"] != "Do the same as in the examples."
 
 
 def check_symbols(folder: Path) -> None:
@@ -158,6 +180,92 @@ def check_symbols(folder: Path) -> None:
 def test_the_labels_of_a_definition_are_renamed_all_or_none(monkeypatch, definition, symbols, renamed):
     monkeypatch.syspath_prepend(ROOT / "scripts")
     assert importlib.import_module("starter_symbols").rename(definition, symbols) == renamed
+
+
+def plain_words(text: str) -> list[str]:
+    return re.findall(r"\w+", text)
+
+
+def under_names(text: str) -> dict[str, str]:
+    return dict(line.split(": ", 1) for line in text.splitlines())
+
+
+NTH = ("first", "second", "third", "fourth", "fifth")
+MEANING = {  # of a rule's first definition: whether the target is what it asks for
+    "Repeat the input": lambda source, target: target == source,
+    rf"Write the ({'|'.join(NTH)}) word of": lambda source, target, nth: (
+        target == plain_words(source)[NTH.index(nth)]
+    ),
+    r"Write the first (\d) words": lambda source, target, number: (
+        plain_words(target) == plain_words(source)[: int(number)]
+    ),
+    r"Write the last (\d) words": lambda source, target, number: (
+        plain_words(target) == plain_words(source)[-int(number) :]
+    ),
+    "Write the longest word": lambda source, target: (
+        [target] == [word for word in plain_words(source) if len(word) >= len(target)]
+    ),
+    'that comes after the first "(.+)"': lambda source, target, word: (
+        target == re.split(rf"\b{word}\b", source, maxsplit=1)[1].strip(" ,.")
+    ),
+    'that comes before the first "(.+)"': lambda source, target, word: (
+        target == re.split(rf"\b{word}\b", source, maxsplit=1)[0].strip(" ,.")
+    ),
+    'Leave out every "(.+)"': lambda source, target, word: target == source.replace(f" {word} ", " "),
+    'Replace "(.+)" by "(.+)"': lambda source, target, old, new: (
+        target == source.replace(f" {old} ", f" {new} ")
+    ),
+    'Put "(.+)" in front': lambda source, target, phrase: target == f"{phrase} {source}",
+    "A word is there twice": lambda source, target: (
+        target in BIRDS and target == re.sub(r"(\S+) \1(?= )", r"\1", source)
+    ),
+    '"(.+)" does not belong there': lambda source, target, word: (
+        target in BIRDS and target == source.replace(f" {word} ", " ")
+    ),
+    "swapped at the bar": lambda source, target: target == " ".join(reversed(source.split(" | "))),
+    'Write what stands under "(.+)"': lambda source, target, name: f"{name}: {target}" in source,
+    'Write the "(.+)", then (.+), then the "(.+)"': lambda source, target, one, link, other: (
+        target == f"{under_names(source)[one]} {link} {under_names(source)[other]}"
+    ),
+    "Write the sentence that has the word": lambda source, target: (
+        target in BIRDS and source.split("Word: ")[1] in target.lower()
+    ),
+}
+
+
+def test_a_rule_makes_of_a_text_what_its_definition_says(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    rules = importlib.import_module("starter_rules")
+    drawer = rules.Drawer(BIRDS, SYLLABLES, random.Random(0))
+    met = set()
+    for make in [make for make in rules.RATES for _ in range(40)]:
+        rule = make(drawer)
+        example = rule.draw()
+        found = [
+            (pattern, match) for pattern in MEANING if (match := re.search(pattern, rule.definitions[0]))
+        ]
+        assert len(found) == 1, rule.definitions[0]
+        if example:
+            met.add((make, found[0][0]))
+            assert MEANING[found[0][0]](*example, *found[0][1].groups()), (rule.definitions[0], example)
+    assert len(met) == len(MEANING) == len(rules.RATES)
+
+
+@pytest.mark.parametrize(
+    ("rule", "sentence"),
+    [
+        ("longest_word", "Seven owls slept under that house."),  # three words have five letters
+        ("without", "The owl is of the east, of course."),  # "The" is the word too
+        ("following", "It came from there, to, say, here."),
+        ("wrong_word", "So fa the do re is sung."),
+    ],
+)
+def test_a_rule_leaves_out_what_it_might_be_taken_amiss_for(monkeypatch, rule, sentence):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    rules = importlib.import_module("starter_rules")
+    monkeypatch.setattr(rules, "COMMON", ("the" if rule == "without" else "to",))
+    drawer = rules.Drawer([sentence], ["fa"], random.Random(0))
+    assert getattr(rules, rule)(drawer).draw() is None
 
 
 def test_the_starter_is_trained_on_no_data_with_non_commercial_terms():
