@@ -178,6 +178,7 @@ def page(open_page):
 @pytest.fixture
 def task_page(page):
     open_task(page, "weather")
+    expect(source_of(page)).to_have_value("The sun shines. Is that nice or nasty?")  # comes last
     return page
 
 
@@ -278,7 +279,6 @@ def test_braces_and_tags_are_shown_as_they_are_typed(page):
 
 
 def test_a_sample_row_is_rendered_and_answered_zero_shot(task_page):
-    expect(source_of(task_page)).to_have_value("The sun shines. Is that nice or nasty?")
     task_page.locator("#task-answer").click()
     bars = task_page.locator("#task-result .t2t-bar")
     expect(bars).to_have_count(2)
@@ -313,7 +313,6 @@ def test_a_task_that_is_named_again_stays_as_it_is(task_page):
 
 
 def test_demonstrations_stand_before_the_query_and_never_hold_it(task_page):
-    expect(source_of(task_page)).to_have_value(re.compile("^The sun shines"))
     set_shots(task_page, 2)
     expect(source_of(task_page)).to_have_value(
         re.compile(
@@ -337,7 +336,6 @@ def test_fields_follow_the_template_and_the_row(task_page):
 
 def test_typing_shows_in_the_source_and_drops_the_label(task_page):
     field = task_page.locator("#task-fields textarea")
-    expect(field).to_have_value("The sun shines.")
     field.fill("It pours.")
     expect(source_of(task_page)).to_have_value("It pours. Is that nice or nasty?")
     field.press("Backspace")
@@ -360,7 +358,6 @@ def test_an_answer_that_overtakes_the_rendering_of_its_question_stays(ui, task_p
         return answers
 
     field = task_page.locator("#task-fields textarea")
-    expect(field).to_have_value("The sun shines.")
     monkeypatch.setattr(ui.handlers, "render_source", render_later)
     monkeypatch.setattr(ui.handlers, "answer_query", answer_first)
     field.fill("It pours.")
@@ -371,7 +368,6 @@ def test_an_answer_that_overtakes_the_rendering_of_its_question_stays(ui, task_p
 
 
 def test_the_same_answer_is_shown_again(task_page, tasks_folder):
-    expect(source_of(task_page)).to_have_value("The sun shines. Is that nice or nasty?")
     bars = task_page.locator("#task-result .t2t-bar")
     task_page.locator("#task-answer").click()
     expect(bars).to_have_count(2)
@@ -400,7 +396,6 @@ def test_a_row_opened_while_an_edit_is_rendered_is_what_the_model_reads(ui, task
         return render_source(query, shots)
 
     field = task_page.locator("#task-fields textarea")
-    expect(field).to_have_value("The sun shines.")
     monkeypatch.setattr(ui.handlers, "render_source", render_edit_later)
     field.fill("It pours.")
     task_page.locator("#task-another").click()
@@ -413,7 +408,6 @@ def test_a_row_opened_while_an_edit_is_rendered_is_what_the_model_reads(ui, task
 
 def test_an_edit_taken_back_brings_its_answer_back(task_page):
     field = task_page.locator("#task-fields textarea")
-    expect(field).to_have_value("The sun shines.")
     task_page.locator("#task-answer").click()
     expect(task_page.locator("#task-result .t2t-bar")).to_have_count(2)
     field.fill("It pours.")
@@ -423,7 +417,6 @@ def test_an_edit_taken_back_brings_its_answer_back(task_page):
 
 
 def test_a_changed_question_takes_its_old_answer_away(task_page):
-    expect(source_of(task_page)).to_have_value("The sun shines. Is that nice or nasty?")
     task_page.locator("#task-answer").click()
     expect(task_page.locator("#task-result .t2t-bar")).to_have_count(2)
     task_page.locator("#task-another").click()
@@ -448,7 +441,6 @@ def held(ui, monkeypatch) -> Iterator[Event]:
 def ask_and_edit(page) -> None:
     """Ask about the first row, and change it while the answer is under way."""
     field = page.locator("#task-fields textarea")
-    expect(field).to_have_value("The sun shines.")
     page.locator("#task-answer").click()
     expect(page.locator("#task-result .progress-text")).to_be_visible()
     field.fill("It pours.")
@@ -488,7 +480,6 @@ def test_an_answer_to_other_choices_is_not_shown(task_page, held):
 
 
 def test_a_task_file_that_is_broken_meanwhile_is_told(task_page, tasks_folder):
-    expect(source_of(task_page)).to_have_value("The sun shines. Is that nice or nasty?")
     file = tasks_folder / "talk" / "weather.yaml"
     file.write_text(WEATHER.replace("{{report}}", "{{reprot}}"), encoding="utf-8")
     try:
