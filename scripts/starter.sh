@@ -141,8 +141,8 @@ write_card() {
 write_card
 
 # For comparison: after the same first stage the corpus alone, in part copied, then Super-NaturalInstructions beside
-# what is made of it (random labels) and rules for sentences of the corpus; the same again, since it had learnt too
-# little: with fewer rules, other draws and a lower rate.
+# what is made of it (random labels) and rules for sentences of the corpus. 1,500 steps of this were too few: its losses
+# were falling. It goes on with other draws and fewer rules.
 train pretrain "$run/pretrain" scripts/starter_pretrain.yaml "model.init_from=$run/train-recall/model" \
     "data.train=$run/corpus" "data.validation=$run/corpus-validation"
 train pretrain "$run/pretrain-copying" scripts/starter_copying.yaml "model.init_from=$run/pretrain/model" \

@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from operator import eq
 from pathlib import Path
 from string import punctuation
 
@@ -109,16 +110,21 @@ def main() -> None:
 def read_sentences(path: Path) -> list[str]:
     """The corpus's sentences of plain prose, neither short nor long, each once.
 
-    One that ends in fewer than three small letters may be cut: "Then came Mrs.", "He was born in St."
+    One that ends in fewer than three small letters may be cut: "Then came Mrs.", "He was born in St." Those
+    with quotes, brackets, bars or long dashes are left out: of these a part may be hard to tell.
     """
     with lzma.open(path, "rt", encoding="utf-8") as lines:
         texts = [json.loads(line)["text"] for line in lines]
     found = (
         " ".join(sentence.split())
         for text in texts
-        for sentence in re.findall(r'(?<=[.!?] )[A-Z][^.!?:"\n]*[a-z]{3}[.!?](?=\s)', text)
+        for sentence in re.findall(r"(?<=[.!?] )[A-Z][^.!?:\"“”‘()\[\]|—–\n]*[a-z]{3}[.!?](?=\s)", text)
     )
-    return [each for each in dict.fromkeys(found) if FEWEST_WORDS <= len(each.split()) <= MOST_WORDS]
+    return [
+        each
+        for each in dict.fromkeys(found)
+        if FEWEST_WORDS <= len(each.split()) <= MOST_WORDS and all(map(plain, each.split()))
+    ]
 
 
 def make_rows(drawer: Drawer, num_rows: int) -> list[dict]:
@@ -173,9 +179,14 @@ def on_part(
     return Rule(definitions, draw)
 
 
+def plain(word: str) -> str:
+    """The word in small letters, without the marks beside it."""
+    return word.strip(punctuation).lower()
+
+
 def has_bare(words: Sequence[str], word: str) -> bool:
     """Whether the word is there, and always in small letters without a mark beside it."""
-    return 0 < words.count(word) == sum(each.strip(punctuation).lower() == word for each in words)
+    return 0 < words.count(word) == [plain(each) for each in words].count(word)
 
 
 def copied(drawer: Drawer) -> Rule:
@@ -260,7 +271,8 @@ def without(drawer: Drawer) -> Rule:
 
 
 def replaced(drawer: Drawer) -> Rule:
-    old, new = drawer.rng.choice(COMMON), drawer.phrase(1)
+    old = drawer.rng.choice(COMMON)
+    new = drawer.rng.choice([word for word in drawer.words if word not in COMMON])
     definitions = [
         f'Replace "{old}" by "{new}".',
         f'Write "{new}" wherever the sentence says "{old}", and keep the rest.',
@@ -296,7 +308,7 @@ def with_mistake(drawer: Drawer, wrong: str | None) -> Example | None:
     """A sentence with a word too many, by default one of its own, and the sentence itself."""
     sentence = drawer.sentence()
     words = sentence.split()
-    if wrong in words:
+    if wrong in map(plain, words) or any(map(eq, words, words[1:])):
         return None
     place = drawer.rng.randrange(1, len(words) - 1)
     return " ".join([*words[:place], wrong or words[place], *words[place:]]), sentence

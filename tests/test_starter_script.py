@@ -257,7 +257,8 @@ def test_a_rule_makes_of_a_text_what_its_definition_says(monkeypatch):
         ("longest_word", "Seven owls slept under that house."),  # three words have five letters
         ("without", "The owl is of the east, of course."),  # "The" is the word too
         ("following", "It came from there, to, say, here."),
-        ("wrong_word", "So fa the do re is sung."),
+        ("wrong_word", "So do re mi, fa, then sol."),
+        ("doubled_word", "He said that that was all."),
     ],
 )
 def test_a_rule_leaves_out_what_it_might_be_taken_amiss_for(monkeypatch, rule, sentence):

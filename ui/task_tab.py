@@ -1,6 +1,6 @@
 """The tab for tasks: a task, a template and a sample row become the text that the model reads.
 
-What is chosen is kept in the session as a `Choice`. Every template reads columns of its own, so the text
+What is chosen is kept in the session as `Opened`. Every template reads columns of its own, so the text
 boxes are named and filled anew when the choice changes; what is typed shows in the source at once.
 """
 
@@ -18,12 +18,21 @@ from . import handlers, panels
 from .handlers import Choice, Settings, Shots
 from .parts import INSTANT_EVENT, MODEL_EVENT, STATE_EVENT, settings_components
 
+# Two states of the session. Gradio tells the page of a new value only if it differs from the old one: here
+# every value does, also where it says the same (hence `eq=False`).
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """What the boxes show: a choice, or none and the panel that says why its task cannot be read."""
+
+    choice: Choice | None
+    fault: str = panels.EMPTY
+
 
 @dataclass(frozen=True, eq=False)
 class Answered:
     """A question as it stood in the page, and the panel with its answer.
-
-    Each one changes the session's state, also where it says what the one before said: hence `eq=False`.
 
     Attributes:
         question: the Choice, the number of demonstrations, the seed, and the text of every box.
@@ -50,8 +59,8 @@ REPORT_EVERY_EDIT = """() => document.addEventListener("input", (event) => {
 def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Folders) -> None:
     """Lay out the tab and wire it to the model."""
     tasks = handlers.list_tasks(folders)
-    choice = gr.State()  # a Choice, or None while the chosen task's file is unreadable
-    answered = gr.State()  # the latest Answered
+    opened = gr.State(Opened(None))
+    answered = gr.State(Answered((), panels.EMPTY))  # the latest
     with gr.Row():
         task = gr.Dropdown(
             tasks,
@@ -94,16 +103,6 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
                 compare = gr.Button("Compare all templates", min_width=120, elem_id="task-compare")
             result = gr.HTML(panels.EMPTY, apply_default_css=False, elem_id="task-result")
 
-    def open_row(file: t2t.TaskFile, chosen: Choice) -> dict[Any, Any]:
-        """The updates that put a sample row into the boxes; `on_change` shows what the model reads of it."""
-        updates: dict[Any, Any] = {choice: chosen}
-        with suppress(t2t.T2TError):  # which `on_change` meets again, and tells
-            updates.update(zip(boxes, _filled_boxes(handlers.row_fields(file, chosen)), strict=True))
-        return updates
-
-    def failed(error: t2t.T2TError) -> dict[Any, Any]:
-        return {source: "", result: panels.mistake_panel(error)}
-
     def on_load() -> Any:
         """A task that was added since the page was built is in the list of the next visit."""
         try:
@@ -111,35 +110,37 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
         except t2t.T2TError:  # two files of one name: the old list serves until that is mended
             return gr.skip()
 
-    def on_task(name: str, chosen: Choice | None) -> dict[Any, Any]:
-        if chosen is not None and chosen.task == name:  # a list that loses the focus may say its choice again
-            return gr.skip()
+    def on_task(name: str, before: Opened) -> dict[Any, Any]:
+        if before.choice is not None and before.choice.task == name:
+            return gr.skip()  # a list that loses the focus may say its choice again
         try:
             file = handlers.read_task(name, folders)
         except t2t.T2TError as error:
-            return {choice: None, about: "", **failed(error)}
+            return {opened: Opened(None, panels.mistake_panel(error)), about: ""}
         chosen = Choice(name, file.templates[0].name)
         most = handlers.max_shots(file)
         return {
             about: file.description,
             template: gr.Dropdown([each.name for each in file.templates], value=chosen.template),
             shots: gr.Slider(maximum=most, value=0, visible=most > 0),
-            **open_row(file, chosen),
+            **open_row(chosen),
         }
 
-    def on_template(chosen: Choice | None, name: str) -> dict[Any, Any]:
-        return reopen(chosen and replace(chosen, template=name))
-
-    def on_another(chosen: Choice | None) -> dict[Any, Any]:
-        return reopen(chosen and replace(chosen, row=chosen.row + 1))
-
-    def reopen(chosen: Choice | None) -> dict[Any, Any]:
-        if chosen is None:
+    def on_template(before: Opened, name: str) -> dict[Any, Any]:
+        if before.choice is None or before.choice.template == name:
             return gr.skip()
-        try:
-            return open_row(handlers.read_task(chosen.task, folders), chosen)
-        except t2t.T2TError as error:
-            return failed(error)
+        return open_row(replace(before.choice, template=name))
+
+    def on_another(before: Opened) -> dict[Any, Any]:
+        return open_row(replace(before.choice, row=before.choice.row + 1)) if before.choice else gr.skip()
+
+    def open_row(chosen: Choice) -> dict[Any, Any]:
+        """The updates that put a sample row into the boxes; `on_change` shows what the model reads of it."""
+        updates: dict[Any, Any] = {opened: Opened(chosen)}
+        with suppress(t2t.T2TError):  # `on_change` meets it again, and tells
+            fields = handlers.row_fields(handlers.read_task(chosen.task, folders), chosen)
+            updates.update(zip(boxes, _filled_boxes(fields), strict=True))
+        return updates
 
     def typed_query(chosen: Choice, texts: Sequence[str]) -> handlers.Query:
         """The row as it stands in the boxes."""
@@ -147,47 +148,46 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
         names = handlers.row_fields(file, chosen)
         return handlers.make_query(file, chosen, dict(zip(names, texts, strict=False)))
 
-    def on_change(latest: Answered | None, *question: Any) -> Any:
+    def on_change(
+        latest: Answered, now: Opened, number: int, seed_value: int | None, *texts: str
+    ) -> dict[Any, Any]:
         """What the model would read now, with the answer if this is what it answered last.
 
         Every change comes here, one event after another, and the last reads what the page holds then: of
         several writers, the slowest would have the last word.
         """
-        chosen, number, seed_value, *texts = question
-        updates: dict[Any, Any] = {}
-        if chosen is not None:
+        text, panel = "", now.fault
+        if now.choice is not None:
             try:
-                updates[source] = handlers.render_source(
-                    typed_query(chosen, texts), _shots(number, seed_value)
-                )
+                query = typed_query(now.choice, texts)
+                text = handlers.render_source(query, _shots(number, seed_value))
             except t2t.T2TError as error:
-                return failed(error)
-            updates[result] = panels.EMPTY
-        if latest is not None and latest.question == question:
-            updates[result] = latest.panel
-        return updates or gr.skip()
+                return {source: "", result: panels.mistake_panel(error)}
+        if latest.question == (now.choice, number, seed_value, *texts):
+            panel = latest.panel
+        return {source: text, result: panel}
 
     def ask(
         values: Sequence[Any], show: Callable[[list[handlers.TaskAnswer]], str], *, all_templates: bool
     ) -> Answered:
         """With what the model said, or with the user's mistake."""
-        length_norm, max_new_tokens, temperature, *question = values
-        chosen, number, seed_value, *texts = question
+        length_norm, max_new_tokens, temperature, now, number, seed_value, *texts = values
+        question = (now.choice, number, seed_value, *texts)
         try:
-            if chosen is None:
+            if now.choice is None:
                 raise t2t.T2TError(
                     "no task is open", mend="choose another task, or mend the file of this one"
                 )
             answers = handlers.answer_query(
                 model,
-                typed_query(chosen, texts),
+                typed_query(now.choice, texts),
                 _shots(number, seed_value),
                 Settings(length_norm, max_new_tokens, temperature),
                 all_templates=all_templates,
             )
         except t2t.T2TError as error:
-            return Answered(tuple(question), panels.mistake_panel(error))
-        return Answered(tuple(question), show(answers))
+            return Answered(question, panels.mistake_panel(error))
+        return Answered(question, show(answers))
 
     def on_answer(*values: Any) -> Answered:
         return ask(values, lambda answers: panels.answer_panel(answers[0]), all_templates=False)
@@ -195,18 +195,17 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
     def on_compare(*values: Any) -> Answered:
         return ask(values, panels.comparison_panel, all_templates=True)
 
-    place = [choice, shots, seed]
-    opened = [choice, about, template, shots, source, result, *boxes]
+    filled = [opened, about, template, shots, *boxes]
     blocks.load(on_load, None, task, **INSTANT_EVENT)
-    gr.on([blocks.load, task.input], on_task, [task, choice], opened, **STATE_EVENT)
-    template.input(on_template, [choice, template], opened, **STATE_EVENT)
-    another.click(on_another, choice, opened, **STATE_EVENT)
-    question = [*place, *boxes]
+    gr.on([blocks.load, task.input], on_task, [task, opened], filled, **STATE_EVENT)
+    template.input(on_template, [opened, template], filled, **STATE_EVENT)
+    another.click(on_another, opened, filled, **STATE_EVENT)
+    question = [opened, shots, seed, *boxes]
     asked = [*settings, *question]
     asking: dict[str, Any] = {**MODEL_EVENT, "show_progress_on": result}
     gr.on([answer.click, *(box.submit for box in boxes)], on_answer, asked, answered, **asking)
     compare.click(on_compare, asked, answered, **asking)
-    changes = [choice.change, shots.input, seed.change, *(box.input for box in boxes), answered.change]
+    changes = [opened.change, shots.input, seed.change, *(box.input for box in boxes), answered.change]
     gr.on(changes, on_change, [answered, *question], [source, result], **INSTANT_EVENT)
 
 

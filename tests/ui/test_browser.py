@@ -312,6 +312,27 @@ def test_a_task_that_is_named_again_stays_as_it_is(task_page):
     expect(source_of(task_page)).to_have_value("Riga: The sun shines. Shall we stay at home?")
 
 
+def test_a_template_that_is_named_again_stays_as_it_is(task_page):
+    task_page.locator("#task-fields textarea").fill("It pours.")
+    expect(source_of(task_page)).to_have_value("It pours. Is that nice or nasty?")
+    choose_template(task_page, "nice or nasty")
+    task_page.wait_for_timeout(500)  # milliseconds, for an event that would open it anew
+    expect(source_of(task_page)).to_have_value("It pours. Is that nice or nasty?")
+
+
+def test_a_mended_file_is_read_with_the_next_choice(task_page, tasks_folder):
+    file = tasks_folder / "talk" / "weather.yaml"
+    file.write_text(WEATHER.replace("{{report}}", "{{reprot}}"), encoding="utf-8")
+    try:
+        choose_template(task_page, "stay at home")
+        expect(task_page.locator("#task-result")).to_contain_text('Did you mean "report"?')
+    finally:
+        file.write_text(WEATHER, encoding="utf-8")
+    choose_template(task_page, "nice or nasty")
+    expect(source_of(task_page)).to_have_value("The sun shines. Is that nice or nasty?")
+    expect(task_page.locator("#task-result")).to_have_text("The answer appears here.")
+
+
 def test_demonstrations_stand_before_the_query_and_never_hold_it(task_page):
     set_shots(task_page, 2)
     expect(source_of(task_page)).to_have_value(
