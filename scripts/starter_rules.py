@@ -224,8 +224,9 @@ def last_words(drawer: Drawer) -> Rule:
 
 def longest_word(drawer: Drawer) -> Rule:
     def longest(words: list[str]) -> list[str] | None:
-        plain = sorted({word.strip(punctuation) for word in words}, key=len)
-        return plain[-1:] if plain[-1].isalpha() and len(plain[-2]) < len(plain[-1]) else None
+        by_length = sorted({word.strip(punctuation) for word in words}, key=len)
+        second, first = by_length[-2:]
+        return [first] if first.isalpha() and len(second) < len(first) else None
 
     return on_part(
         drawer, ["Write the longest word of the sentence.", "Find the word with the most letters."], longest

@@ -42,9 +42,9 @@ class Answered:
     panel: str
 
 
-# Gradio's own way to add components to a page while it is shown, `gr.render`, misses changes of the session's
-# state (gradio issue 12224): boxes are made in advance, and shown as far as they are needed. No shipped
-# template reads more than five columns; those of `t2t new` may read twelve.
+# Boxes are made in advance, and shown as far as they are needed: those that `gr.render` adds to a page
+# would have to be wired anew for every row. No shipped template reads more than five columns; those of
+# `t2t new` may read twelve.
 NUM_BOXES = 12
 
 # Gradio's `input` comes when a key is pressed in a text box, and so misses pasting and deleting: this runs in
@@ -123,23 +123,31 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
             about: file.description,
             template: gr.Dropdown([each.name for each in file.templates], value=chosen.template),
             shots: gr.Slider(maximum=most, value=0, visible=most > 0),
-            **open_row(chosen),
+            **open_row(file, chosen),
         }
 
     def on_template(before: Opened, name: str) -> dict[Any, Any]:
-        if before.choice is None or before.choice.template == name:
-            return gr.skip()
-        return open_row(replace(before.choice, template=name))
+        return reopen(before.choice, template=name)
 
     def on_another(before: Opened) -> dict[Any, Any]:
-        return open_row(replace(before.choice, row=before.choice.row + 1)) if before.choice else gr.skip()
+        return reopen(before.choice, row=before.choice.row + 1) if before.choice else gr.skip()
 
-    def open_row(chosen: Choice) -> dict[Any, Any]:
+    def reopen(before: Choice | None, **change: Any) -> dict[Any, Any]:
+        """Another row or template of the open task; the boxes stay if it is the old one, or unreadable."""
+        if before is None:
+            return gr.skip()
+        chosen = replace(before, **change)
+        try:
+            file = handlers.read_task(chosen.task, folders)
+        except t2t.T2TError:  # `on_change` meets it again, and tells
+            return {opened: Opened(before)}
+        return {opened: Opened(before)} if chosen == before else open_row(file, chosen)
+
+    def open_row(file: t2t.TaskFile, chosen: Choice) -> dict[Any, Any]:
         """The updates that put a sample row into the boxes; `on_change` shows what the model reads of it."""
         updates: dict[Any, Any] = {opened: Opened(chosen)}
-        with suppress(t2t.T2TError):  # `on_change` meets it again, and tells
-            fields = handlers.row_fields(handlers.read_task(chosen.task, folders), chosen)
-            updates.update(zip(boxes, _filled_boxes(fields), strict=True))
+        with suppress(t2t.T2TError):  # as above
+            updates.update(zip(boxes, _filled_boxes(handlers.row_fields(file, chosen)), strict=True))
         return updates
 
     def typed_query(chosen: Choice, texts: Sequence[str]) -> handlers.Query:

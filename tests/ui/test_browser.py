@@ -12,7 +12,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from threading import Event
 from urllib.parse import urlsplit
 
@@ -211,6 +213,17 @@ def set_shots(page, number: int) -> None:
     box.press("Tab")
 
 
+@contextmanager
+def rewritten(file: Path, text: str) -> Iterator[None]:
+    """The file says this for a while."""
+    before = file.read_text(encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.write_text(before, encoding="utf-8")
+
+
 def source_of(page):
     return page.locator("#task-source textarea")
 
@@ -321,16 +334,24 @@ def test_a_template_that_is_named_again_stays_as_it_is(task_page):
 
 
 def test_a_mended_file_is_read_with_the_next_choice(task_page, tasks_folder):
-    file = tasks_folder / "talk" / "weather.yaml"
-    file.write_text(WEATHER.replace("{{report}}", "{{reprot}}"), encoding="utf-8")
-    try:
+    with rewritten(tasks_folder / "talk" / "weather.yaml", WEATHER.replace("{{report}}", "{{reprot}}")):
         choose_template(task_page, "stay at home")
         expect(task_page.locator("#task-result")).to_contain_text('Did you mean "report"?')
-    finally:
-        file.write_text(WEATHER, encoding="utf-8")
     choose_template(task_page, "nice or nasty")
     expect(source_of(task_page)).to_have_value("The sun shines. Is that nice or nasty?")
     expect(task_page.locator("#task-result")).to_have_text("The answer appears here.")
+
+
+def test_an_unreadable_file_leaves_the_row_as_it_is(task_page, tasks_folder):
+    field = task_page.locator("#task-fields textarea")
+    with rewritten(tasks_folder / "talk" / "weather.yaml", "templates: ["):
+        task_page.locator("#task-another").click()
+        expect(task_page.locator("#task-result")).to_contain_text("weather.yaml")
+    expect(field).to_have_value("The sun shines.")
+    choose_template(task_page, "nice or nasty")
+    expect(source_of(task_page)).to_have_value("The sun shines. Is that nice or nasty?")
+    task_page.locator("#task-answer").click()
+    expect(task_page.locator("#task-result .t2t-label")).to_have_count(1)  # it is the row that the file has
 
 
 def test_demonstrations_stand_before_the_query_and_never_hold_it(task_page):
@@ -396,13 +417,9 @@ def test_the_same_answer_is_shown_again(task_page, tasks_folder):
     expect(task_page.locator("#task-result")).to_have_text("The answer appears here.")
     choose_template(task_page, "nice or nasty")
     expect(bars).to_have_count(2)
-    file = tasks_folder / "talk" / "weather.yaml"
-    file.write_text(WEATHER.replace("{{report}}", "{{reprot}}"), encoding="utf-8")
-    try:
+    with rewritten(tasks_folder / "talk" / "weather.yaml", WEATHER.replace("{{report}}", "{{reprot}}")):
         task_page.locator("#task-another").click()
         expect(task_page.locator("#task-result")).to_contain_text('Did you mean "report"?')
-    finally:
-        file.write_text(WEATHER, encoding="utf-8")
     for _ in range(2):
         task_page.locator("#task-answer").click()
         expect(bars).to_have_count(2)
@@ -501,13 +518,9 @@ def test_an_answer_to_other_choices_is_not_shown(task_page, held):
 
 
 def test_a_task_file_that_is_broken_meanwhile_is_told(task_page, tasks_folder):
-    file = tasks_folder / "talk" / "weather.yaml"
-    file.write_text(WEATHER.replace("{{report}}", "{{reprot}}"), encoding="utf-8")
-    try:
+    with rewritten(tasks_folder / "talk" / "weather.yaml", WEATHER.replace("{{report}}", "{{reprot}}")):
         task_page.locator("#task-answer").click()
         expect(task_page.locator("#task-result")).to_contain_text('Did you mean "report"?')
-    finally:
-        file.write_text(WEATHER, encoding="utf-8")
 
 
 def test_all_templates_are_compared_in_a_table(task_page):
