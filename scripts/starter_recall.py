@@ -9,19 +9,13 @@ training on made-up tasks first, see Wu et al. 2022, arXiv:2206.10139.
 """
 
 import argparse
-import json
-import lzma
 import random
-import re
-from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-import jsonlines
+from starter_made_up import frequent_words, write_task
 
-NUM_DOCUMENTS = 2_000  # whose words are counted
-NUM_WORDS = 5_000
 MOST_WORDS = 5 * (2 + 4) + 6 * (3 + 3)  # of a row: keys and values, then what surrounds them
 TASK = """\
 task: recall
@@ -76,19 +70,12 @@ def main() -> None:
             f"{args.corpus} has {len(words)} words of three letters or more; a row may need {MOST_WORDS}"
         )
     rng = random.Random(0)
-    args.out.mkdir(parents=True)
-    (args.out / "recall.yaml").write_text(TASK, encoding="utf-8")
-    for split, num_rows in (("train", args.num_rows), ("validation", max(1, args.num_rows // 100))):
-        with jsonlines.open(args.out / f"{split}.jsonl", "w") as writer:
-            writer.write_all(make_row(words, rng) for _ in range(num_rows))
-
-
-def frequent_words(path: Path) -> list[str]:
-    """The words in small letters that the first documents have most, the short ones left out."""
-    with lzma.open(path, "rt", encoding="utf-8") as lines:
-        texts = [json.loads(line)["text"] for line in islice(lines, NUM_DOCUMENTS)]
-    counts = Counter(word for text in texts for word in re.findall(r"\b[a-z]{3,}\b", text))
-    return [word for word, _ in counts.most_common(NUM_WORDS)]
+    num_rows = {"train": args.num_rows, "validation": max(1, args.num_rows // 100)}
+    write_task(
+        args.out,
+        TASK,
+        {split: (make_row(words, rng) for _ in range(number)) for split, number in num_rows.items()},
+    )
 
 
 def make_row(words: Sequence[str], rng: random.Random) -> dict:

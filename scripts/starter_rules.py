@@ -10,8 +10,6 @@ arXiv:2206.10139.
 """
 
 import argparse
-import json
-import lzma
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -21,14 +19,11 @@ from operator import eq
 from pathlib import Path
 from string import punctuation
 
-import jsonlines
-from starter_recall import frequent_words
-from starter_symbols import TEMPLATES, ended, take_rows
+from starter_made_up import LONGEST_ROW, TEMPLATES, ended, frequent_words, read_texts, take_rows, write_task
 
 FEWEST_WORDS, MOST_WORDS = 6, 24  # of a sentence
 MOST_LISTED = 4  # texts of an input, each under a name
 MOST_SHOWN = 3  # demonstrations
-LONGEST_ROW = 1400  # characters of inputs and outputs, so that about 400 tokens are enough
 DEFINITION_SHARE = 0.7  # of rows have their rule's definition; templates may still leave it out
 ZERO_SHOT_SHARE = 0.3  # of these have no demonstrations
 SENTENCE_SHARE = 0.6  # of texts under a name are sentences, the others a few words
@@ -100,11 +95,7 @@ def main() -> None:
         "train": make_rows(Drawer(sentences[num_held_out:], words, rng), args.num_rows),
         "validation": make_rows(Drawer(sentences[:num_held_out], words, rng), max(1, args.num_rows // 100)),
     }
-    args.out.mkdir(parents=True)
-    (args.out / "rules.yaml").write_text(TASK, encoding="utf-8")
-    for split, rows in splits.items():
-        with jsonlines.open(args.out / f"{split}.jsonl", "w") as writer:
-            writer.write_all(rows)
+    write_task(args.out, TASK, splits)
 
 
 def read_sentences(path: Path) -> list[str]:
@@ -113,11 +104,9 @@ def read_sentences(path: Path) -> list[str]:
     One that ends in fewer than three small letters may be cut: "Then came Mrs.", "He was born in St." Those
     with quotes, brackets, bars or long dashes are left out: of these a part may be hard to tell.
     """
-    with lzma.open(path, "rt", encoding="utf-8") as lines:
-        texts = [json.loads(line)["text"] for line in lines]
     found = (
         " ".join(sentence.split())
-        for text in texts
+        for text in read_texts(path)
         for sentence in re.findall(r"(?<=[.!?] )[A-Z][^.!?:\"“”‘()\[\]|—–\n]*[a-z]{3}[.!?](?=\s)", text)
     )
     return [

@@ -18,21 +18,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from string import ascii_uppercase, punctuation
+from string import ascii_uppercase
 
-import jsonlines
-from starter_recall import frequent_words
+from starter_made_up import LONGEST_ROW, TEMPLATES, ended, frequent_words, take_rows, write_task
 
 import t2t
 
 MOST_LABELS = 8
 LONGEST_LABEL = 30  # characters
-LONGEST_ROW = 1400  # characters of inputs and definition, so that about 400 tokens are enough
 ZERO_SHOT_SHARE = 0.3  # of rows have no demonstrations, where the definition tells every symbol
 INSIDE_SHARE = 0.2  # of inputs hold a label, at most: with more, it is part of what is asked
 LONGEST_SYMBOL = 3  # words
 NUM_WORDS = LONGEST_SYMBOL * MOST_LABELS  # that a row may need
-TRIALS_PER_ROW = 100  # on average, at most
 SPELLINGS: dict[str, Callable[[list[str]], str]] = {  # of the words of a symbol
     "plain words": " ".join,
     "Plain words": lambda words: " ".join(words).capitalize(),
@@ -41,54 +38,6 @@ SPELLINGS: dict[str, Callable[[list[str]], str]] = {  # of the words of a symbol
     "lower_words": "_".join,
     "CamelWords": lambda words: "".join(word.capitalize() for word in words),
 }
-# The first two have the layout of the collection's own prompts (t2t import natural-instructions), for texts
-# that end in a letter, a digit or one of .!?
-TEMPLATES = """\
-templates:
-  - name: definition and examples
-    source: |-
-      Definition: {{ definition }}
-
-      {% for one in shown %} Positive Example {{ loop.index }} -
-      Input: {{ one.input }}
-       Output: {{ one.output }}{{ "" if one.output[-1] in ".!?" else "." }}
-
-      {% endfor %}Now complete the following example -
-      Input: {{ input }}
-      Output:{{ " " }}
-    target: "{{ output }}"
-  - name: examples
-    source: |-
-      {% if not shown %}Definition: {{ definition }}
-
-      {% endif %}{% for one in shown %} Positive Example {{ loop.index }} -
-      Input: {{ one.input }}
-       Output: {{ one.output }}{{ "" if one.output[-1] in ".!?" else "." }}
-
-      {% endfor %}Now complete the following example -
-      Input: {{ input }}
-      Output:{{ " " }}
-    target: "{{ output }}"
-  - name: definition above input and output
-    source: |-
-      {{ definition }}
-
-      {% for one in shown %}Input: {{ one.input }}
-      Output: {{ one.output }}
-
-      {% endfor %}Input: {{ input }}
-      Output:
-    target: "{{ output }}"
-  - name: lines
-    source: |-
-      {% if not shown %}{{ definition }}
-
-      {% endif %}{% for one in shown %}{{ one.input }}
-      {{ one.output }}
-
-      {% endfor %}{{ input }}
-    target: "{{ output }}"
-"""
 TASK = (
     """\
 task: symbols
@@ -144,11 +93,7 @@ def main() -> None:
         ),
         "validation": make_rows(tasks[::20], words, max(1, args.num_rows // 100), rng),
     }
-    args.out.mkdir(parents=True)
-    (args.out / "symbols.yaml").write_text(TASK, encoding="utf-8")
-    for split, rows in splits.items():
-        with jsonlines.open(args.out / f"{split}.jsonl", "w") as writer:
-            writer.write_all(rows)
+    write_task(args.out, TASK, splits)
 
 
 def read_labelled(task: t2t.Task) -> LabelledTask | None:
@@ -169,12 +114,6 @@ def read_labelled(task: t2t.Task) -> LabelledTask | None:
     return LabelledTask(task.name, definition, labels, instances)
 
 
-def ended(text: str) -> str:
-    """The text with a full stop, where no mark ends it: as the collection's own prompts have it."""
-    text = text.strip()
-    return text if text.endswith(tuple(punctuation)) else f"{text}."
-
-
 def make_rows(
     tasks: Sequence[LabelledTask], words: Sequence[str], num_rows: int, rng: random.Random
 ) -> list[dict]:
@@ -182,18 +121,6 @@ def make_rows(
     return take_rows(
         lambda: make_row(rng.choice(tasks), words, rng) if tasks else None, num_rows, f"{len(tasks)} tasks"
     )
-
-
-def take_rows(make: Callable[[], dict | None], num_rows: int, source: str) -> list[dict]:
-    """That many rows, those left out that cannot be made.
-
-    Raises: SystemExit, which names the source, where too few are made in `TRIALS_PER_ROW` trials for each.
-    """
-    tries = (make() for _ in range(TRIALS_PER_ROW * num_rows))
-    rows = list(islice(filter(None, tries), num_rows))
-    if len(rows) < num_rows:
-        raise SystemExit(f"only {len(rows)} of {num_rows} rows could be made of {source}")
-    return rows
 
 
 def make_row(task: LabelledTask, words: Sequence[str], rng: random.Random) -> dict | None:
