@@ -25,6 +25,7 @@ GROUPS = {
         *["commongen", "e2e_nlg", "mit_restaurant"],
     ],
 }
+STORIES = "task296_storycloze_correct_end_classification"  # 64 stories of StoryCloze, of its training tasks
 TEMPLATES = ("definition and examples", "definition")  # templates of Super-NaturalInstructions
 MAX_NEW_TOKENS = 128  # tokens, as in the official evaluation
 PROMPTS: list[tuple[str, list[str]]] = [
@@ -62,9 +63,11 @@ def main() -> None:
         elif group == "prompts":
             scores[group] = answer_prompts(model)
         else:
-            names, is_trained = GROUPS[group], group == "trained"
-            evaluation = t2t.evaluate(model, names, limit=args.limit, allow_seen=is_trained)
+            is_trained = group == "trained"
+            evaluation = t2t.evaluate(model, GROUPS[group], limit=args.limit, allow_seen=is_trained)
             scores[group] = [asdict(summary) for summary in evaluation.summary]
+            if group == "held_out":
+                scores[group] += score_stories(model, args.tasks, limit=args.limit)
         write_scores(args.out, scores)
         print(f"{group}: {time.perf_counter() - start:.0f} s", flush=True)
 
@@ -84,6 +87,13 @@ def write_scores(path: Path, scores: dict[str, Any]) -> None:
     aside = path.with_suffix(".part")
     aside.write_text(json.dumps(scores, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(aside, path)
+
+
+def score_stories(model: t2t.Text2Text, folder: Path, *, limit: int) -> list[dict[str, Any]]:
+    """The letter of a story's right ending, written, by the definition alone."""
+    task = t2t.Task.load(t2t.find_task_files(folder)[STORIES])
+    evaluation = t2t.evaluate(model, [task], templates=["definition"], split="train", limit=limit)
+    return [asdict(summary) for summary in evaluation.summary if summary.metric == "exact_match"]
 
 
 def score_instructions(model: t2t.Text2Text, folder: Path, *, limit: int) -> dict[str, dict[str, float]]:

@@ -41,13 +41,14 @@ def choose_tasks(mixture: MixtureConfig) -> list[Task]:
     Raises: TaskNotFoundError; MixtureError if nothing is left, or if a key of the config names nothing.
     """
     files = choose_task_files(mixture.tasks, tasks_dirs=mixture.tasks_dirs, leave_out=mixture.held_out)
+    held_out = held_out_names(mixture)
     tasks: list[Task] = []
-    on_held_out_rows: list[str] = []  # another task's, of the dataset's name
+    on_held_out_rows: list[str] = []  # those of the task that is named as their dataset is
     without_rows: list[str] = []
     for path in files:
         task = Task.load(path, data_root=mixture.data_root)
         is_named = any(key in (task.name, path.stem) or _is_file(key, path) for key in mixture.tasks)
-        if not is_named and task.file.dataset.local in mixture.held_out:
+        if not is_named and task.file.dataset.local in held_out:
             on_held_out_rows.append(task.name)
         elif is_named or "train" in task.readable_splits():
             tasks.append(task)
@@ -64,6 +65,16 @@ def choose_tasks(mixture: MixtureConfig) -> list[Task]:
     check_held_out_names(mixture.held_out, tasks, files=find_task_files(*task_folders(mixture.tasks_dirs)))
     check_keys(mixture, tasks)
     return tasks
+
+
+def held_out_names(mixture: MixtureConfig) -> set[str]:
+    """What the mixture holds out, the tasks of its clusters by name too: datasets are named as tasks are.
+
+    held_out [topic_intent]    {topic_intent, ag_news, ...}    ag_news_headline has the rows of ag_news
+    """
+    names = set(mixture.held_out)
+    files = find_task_files(*task_folders(mixture.tasks_dirs)) if names else {}
+    return names | {name for name, path in files.items() if not names.isdisjoint(clusters_of(path))}
 
 
 def _tell_left_out(why: str, names: Sequence[str]) -> None:
@@ -159,7 +170,7 @@ def build_mixture(tasks: Sequence[Task], mixture: MixtureConfig, *, split: str, 
         temperature=mixture.temperature,
         weights=task_weights(mixture.weights, tasks),
         rates={name: rate for name, rate in mixture.rates.items() if name in names} or None,
-        held_out=mixture.held_out,
+        held_out=held_out_names(mixture),
         templates=task_templates(mixture.templates, tasks),
         balanced=[task.name for task in tasks if any(_is_named(task, key) for key in balanced)],
         max_rows=mixture.max_rows,
