@@ -100,7 +100,9 @@ class MixtureConfig(Section):
     tasks: tuple[str, ...] = Field(
         min_length=1, description="tasks, files, clusters, or patterns such as text2sql_*"
     )
-    held_out: tuple[str, ...] = Field(default=(), description="tasks or clusters that must not be among them")
+    held_out: tuple[str, ...] = Field(
+        default=(), description="tasks or clusters that must not be among them, nor other tasks on their rows"
+    )
     cap: PositiveCount | None = Field(default=None, description="largest size, in examples, a task counts as")
     temperature: float = Field(default=1.0, ge=1, description="1 proportional to size, larger: more even")
     weights: Mapping[str, float] = Field(

@@ -8,15 +8,17 @@ Keys name tasks in one way wherever a run takes several:
 
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 
 from t2t.config import FinetuneConfig, MixtureConfig, load_config
 from t2t.data.mixture import Mixture
 from t2t.data.task import Task
-from t2t.errors import Location, MixtureError, did_you_mean, first_few, raise_faults
+from t2t.errors import HeldOutLeakError, Location, MixtureError, did_you_mean, first_few, raise_faults
 from t2t.templates.library import choose_task_files, clusters_of, find_task_files, task_folders
+from t2t.templates.task_file import TaskFile
 
 logger = logging.getLogger(__name__)
 
@@ -36,24 +38,36 @@ def load_mixture(path: str | Path, overrides: Sequence[str] = ()) -> Mixture:
 
 
 def choose_tasks(mixture: MixtureConfig) -> list[Task]:
-    """The tasks of a mixture; a cluster or a pattern brings in none that is held out or has no training rows.
+    """The tasks of a mixture.
 
-    Raises: TaskNotFoundError; MixtureError if nothing is left, or if a key of the config names nothing.
+    A cluster or a pattern brings in none that is held out, has held-out rows, or has no training rows.
+
+    Raises: TaskNotFoundError; HeldOutLeakError, or Faults, for a task named itself on the rows of a held-out
+        cluster; MixtureError if nothing is left, or if a key of the config names nothing; what reading the
+        files of held-out clusters raises.
     """
-    files = choose_task_files(mixture.tasks, tasks_dirs=mixture.tasks_dirs, leave_out=mixture.held_out)
-    held_out = held_out_names(mixture)
+    paths = choose_task_files(mixture.tasks, tasks_dirs=mixture.tasks_dirs, leave_out=mixture.held_out)
+    files = find_task_files(*task_folders(mixture.tasks_dirs)) if mixture.held_out else {}
+    clusters = {path: clusters_of(path) for path in files.values()}
+    held_out_in = datasets_of(mixture.held_out, clusters)
     tasks: list[Task] = []
-    on_held_out_rows: list[str] = []  # those of the task that is named as their dataset is
+    leaks: list[HeldOutLeakError] = []
+    on_held_out_rows: list[str] = []  # neither they nor their clusters are held out
     without_rows: list[str] = []
-    for path in files:
+    for path in paths:
         task = Task.load(path, data_root=mixture.data_root)
+        dataset = task.file.dataset.local
         is_named = any(key in (task.name, path.stem) or _is_file(key, path) for key in mixture.tasks)
-        if not is_named and task.file.dataset.local in held_out:
+        cluster = held_out_in.get(dataset or "")
+        if is_named and cluster and cluster not in clusters_of(path):  # of its own, the mixture tells
+            leaks.append(_shared_rows(task, cluster))
+        elif not is_named and (cluster or dataset in mixture.held_out):
             on_held_out_rows.append(task.name)
         elif is_named or "train" in task.readable_splits():
             tasks.append(task)
         else:
             without_rows.append(task.name)
+    raise_faults(leaks)
     _tell_left_out("whose dataset is held out", on_held_out_rows)
     _tell_left_out("without training rows here", without_rows)
     if not tasks:
@@ -62,19 +76,36 @@ def choose_tasks(mixture: MixtureConfig) -> list[Task]:
             where=Location(field="mixture.tasks"),
             mend="take names out of mixture.held_out, or name the data with mixture.data_root or T2T_DATA",
         )
-    check_held_out_names(mixture.held_out, tasks, files=find_task_files(*task_folders(mixture.tasks_dirs)))
+    known = {*files, *chain.from_iterable(clusters.values())}
+    check_held_out_names(mixture.held_out, tasks, known=known)
     check_keys(mixture, tasks)
     return tasks
 
 
-def held_out_names(mixture: MixtureConfig) -> set[str]:
-    """What the mixture holds out, the tasks of its clusters by name too: datasets are named as tasks are.
+def datasets_of(names: Container[str], clusters: Mapping[Path, Iterable[str]]) -> dict[str, str]:
+    """The datasets that the named clusters' tasks have, each with its cluster.
 
-    held_out [topic_intent]    {topic_intent, ag_news, ...}    ag_news_headline has the rows of ag_news
+        names {topic_intent}    {ag_news: topic_intent, trec: topic_intent ...}
+
+    Args:
+        clusters: of every task file.
+    Raises: TaskFileError for a file of these clusters that cannot be read.
     """
-    names = set(mixture.held_out)
-    files = find_task_files(*task_folders(mixture.tasks_dirs)) if names else {}
-    return names | {name for name, path in files.items() if not names.isdisjoint(clusters_of(path))}
+    found = {}
+    for path, those in clusters.items():
+        for cluster in those:
+            if cluster in names and (dataset := TaskFile.read(path).dataset.local):
+                found[dataset] = cluster
+    return found
+
+
+def _shared_rows(task: Task, cluster: str) -> HeldOutLeakError:
+    dataset = task.file.dataset.local
+    return HeldOutLeakError(
+        f'task "{task.name}" has rows of "{dataset}", as the held-out cluster "{cluster}" has',
+        where=Location(field="mixture.tasks"),
+        mend="take the task out of the mixture's tasks, or the cluster out of held_out",
+    )
 
 
 def _tell_left_out(why: str, names: Sequence[str]) -> None:
@@ -83,12 +114,9 @@ def _tell_left_out(why: str, names: Sequence[str]) -> None:
         logger.warning("left out %d %s %s: %s", len(names), noun, why, first_few(names))
 
 
-def check_held_out_names(names: Sequence[str], tasks: Sequence[Task], *, files: Mapping[str, Path]) -> None:
+def check_held_out_names(names: Sequence[str], tasks: Sequence[Task], *, known: Collection[str]) -> None:
     """Raises: MixtureError for a name that is no task or cluster: a misspelt one would hold nothing out."""
-    if not names:
-        return
-    known = {*files, *(cluster for path in files.values() for cluster in clusters_of(path))}
-    known.update(name for task in tasks for name in (task.name, task.cluster))
+    known = {*known, *(name for task in tasks for name in (task.name, task.cluster))}
     raise_faults(
         [
             MixtureError(
@@ -170,7 +198,7 @@ def build_mixture(tasks: Sequence[Task], mixture: MixtureConfig, *, split: str, 
         temperature=mixture.temperature,
         weights=task_weights(mixture.weights, tasks),
         rates={name: rate for name, rate in mixture.rates.items() if name in names} or None,
-        held_out=held_out_names(mixture),
+        held_out=mixture.held_out,
         templates=task_templates(mixture.templates, tasks),
         balanced=[task.name for task in tasks if any(_is_named(task, key) for key in balanced)],
         max_rows=mixture.max_rows,

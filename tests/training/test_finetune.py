@@ -11,7 +11,7 @@ from t2t.config import MixtureConfig
 from t2t.data.mixture import Mixture
 from t2t.errors import HeldOutLeakError, MixtureError
 from t2t.model import build_model, load_model
-from t2t.training.chosen_tasks import build_mixture, choose_tasks
+from t2t.training.chosen_tasks import choose_tasks
 from t2t.training.finetune import finetune, set_dropout
 
 from .conftest import finetune_config, metrics_of
@@ -144,17 +144,21 @@ def test_another_task_on_held_out_rows_stays_out_too(toy_tasks_dir, toy_data_roo
 
 def test_a_task_on_rows_of_a_held_out_cluster_stays_out_too(toy_tasks_dir, toy_data_root, caplog):
     mood = (toy_tasks_dir / "mood" / "toy_mood.yaml").read_text()
-    other = mood.replace("task: toy_mood", "task: toy_more").replace("cluster: mood", "cluster: sums")
-    (toy_tasks_dir / "sums" / "toy_more.yaml").write_text(other)
-    config = MixtureConfig(
-        tasks=("sums",), tasks_dirs=(toy_tasks_dir,), data_root=toy_data_root, held_out=("mood",)
-    )
-    assert [task.name for task in choose_tasks(config)] == ["toy_sums"]
-    assert caplog.messages == ["left out 1 task whose dataset is held out: toy_more"]
-    # Named itself it stays, and the mixture then refuses it.
-    config = config.model_copy(update={"tasks": ("toy_more",)})
-    with pytest.raises(HeldOutLeakError, match=r"toy_more.* \(its dataset is held out\)"):
-        build_mixture(choose_tasks(config), config, split="train", seed=0)
+    more = mood.replace("task: toy_mood", "task: toy_more").replace("cluster: mood", "cluster: more")
+    (toy_tasks_dir / "more").mkdir()
+    (toy_tasks_dir / "more" / "toy_more.yaml").write_text(more)
+    # toy_mood and toy_more, of two clusters, have the rows of toy_mood: each goes with the other's cluster.
+    for cluster, other in (("mood", "toy_more"), ("more", "toy_mood")):
+        caplog.clear()
+        assert chosen(toy_tasks_dir, toy_data_root, "toy_*", held_out=(cluster,)) == ["toy_sums"]
+        assert caplog.messages == [f"left out 1 task whose dataset is held out: {other}"]
+        with pytest.raises(HeldOutLeakError) as caught:
+            chosen(toy_tasks_dir, toy_data_root, other, held_out=(cluster,))
+        assert str(caught.value) == (
+            f'task "{other}" has rows of "toy_mood", as the held-out cluster "{cluster}" has\n'
+            "  where: mixture.tasks\n"
+            "  mend:  take the task out of the mixture's tasks, or the cluster out of held_out"
+        )
 
 
 def test_a_pattern_leaves_out_tasks_without_training_rows_and_says_so(toy_tasks_dir, toy_data_root, caplog):
