@@ -4,7 +4,8 @@
 #   T2T_DATA=folder of task data, <task>/train.jsonl.gz and so on
 #   NATURAL_INSTRUCTIONS=folder of Super-NaturalInstructions, as t2t import natural-instructions reads it
 # A step whose result is in runs/starter-1/ is left out, and a run that was interrupted goes on: call it again at
-# any time. About eight hours on two CPU cores.
+# any time, but remove that folder after a change of the recipe, with which nothing there is compared. About five
+# hours on two CPU cores.
 #
 # SMOKE=folder goes through the same steps with a tiny model in about a minute: it works in that folder, which is
 # a new one or that of an earlier smoke run, writes model and card there, and leaves t2t/starter/ alone.
@@ -50,7 +51,8 @@ if [[ -n "${SMOKE:-}" ]]; then
     smoke=(training.num_steps=2 training.batch_size=2 training.compile=false)
     smoke+=(training.eval_every=2 training.num_eval_batches=1)
 fi
-tasks_dirs="mixture.tasks_dirs=[$run/natural_instructions,$run/recall]"
+tasks_dirs="mixture.tasks_dirs=[$run/natural_instructions,$run/recall,$run/symbols,$run/rules]"
+sni_dirs="mixture.tasks_dirs=[$run/natural_instructions,$run/symbols,$run/rules]"
 bash scripts/install.sh
 t2t=.venv/bin/t2t
 python=.venv/bin/python
@@ -96,32 +98,25 @@ make_folder "$run/tokenizer" $t2t tokenizer train "${train_files[@]}" "$run"/tex
 [[ -d "$run/corpus-validation" ]] ||
     $t2t corpus build "$CORPUS/validation.jsonl.xz" --tokenizer "$run/tokenizer" --out "$run/corpus-validation"
 
-# The starter: first it learns to find and to copy, then tasks and a corpus.
+# The starter: it learns to find and to copy, then a corpus, in part to be copied, then tasks and that corpus.
 train finetune "$run/train-recall" scripts/starter_recall.yaml "model.preset=$preset" \
     "model.tokenizer=$run/tokenizer" "mixture.tasks_dirs=[$run/recall]"
-train finetune "$run/train-tasks" scripts/starter.yaml "model.init_from=$run/train-recall/model" "$tasks_dirs" \
+corpora=("data.train=$run/corpus" "data.validation=$run/corpus-validation")
+train pretrain "$run/pretrain" scripts/starter_pretrain.yaml "model.init_from=$run/train-recall/model" "${corpora[@]}"
+train pretrain "$run/pretrain-copying" scripts/starter_copying.yaml "model.init_from=$run/pretrain/model" \
+    "${corpora[@]}"
+train finetune "$run/train-tasks" scripts/starter.yaml "model.init_from=$run/pretrain-copying/model" "$tasks_dirs" \
     "denoising.data=$run/corpus"
-
-# The same from a lower rate: train_more FOLDER FROM SEED NUM_STEPS TASKS_DIRS WEIGHTS
-train_more() {
-    train finetune "$run/$1" scripts/starter.yaml "model.init_from=$run/$2/model" "seed=$3" "training.num_steps=$4" \
-        "$5" "mixture.weights={$6}" "denoising.data=$run/corpus" optim.lr=0.005
-}
-# With more of what it had learnt least.
-weights="sst2: 30, imdb: 6, amazon_review: 12, mpqa_polarity: 3, sst5: 2, goemotions: 2, tweeteval_emotion: 2"
-weights+=", ag_news: 32, newsgroups20: 0.5, trec: 8, snips: 1.5, mrpc: 3, qqp: 3, squad_v1: 11, recall: 5"
-weights+=", natural_instructions: 0.75"
-train_more train-more train-tasks 2 3000 "$tasks_dirs" "$weights"
-train_more train-again train-more 3 3300 "$tasks_dirs" "$weights"
-# With labels that the prompt alone tells.
-weights="sst2: 18, imdb: 4, amazon_review: 6, mpqa_polarity: 2, sst5: 2, goemotions: 3, tweeteval_emotion: 4"
-weights+=", ag_news: 18, newsgroups20: 0.5, trec: 6, snips: 1.5, mrpc: 4, qqp: 4, squad_v1: 20, commongen: 3"
-weights+=", recall: 3, symbols: 22, natural_instructions: 1"
-train_more train-symbols train-again 4 2000 "${tasks_dirs%]},$run/symbols]" "$weights"
+# The same from a lower rate, with other draws and more of what it had learnt least: reviews and kinds of questions.
+weights="sst2: 70, imdb: 14, amazon_review: 12, mpqa_polarity: 6, sst5: 4, goemotions: 3, tweeteval_emotion: 4"
+weights+=", ag_news: 20, newsgroups20: 0.5, trec: 26, snips: 3, mrpc: 5, qqp: 5, squad_v1: 26, commongen: 4"
+weights+=", rules: 12, symbols: 16, natural_instructions: 1.4"
+train finetune "$run/train-more" scripts/starter.yaml "model.init_from=$run/train-tasks/model" "$tasks_dirs" \
+    "denoising.data=$run/corpus" seed=2 training.num_steps=1800 optim.lr=0.006 "mixture.weights={$weights}"
 
 if [[ ! -d "$run/model" ]]; then
     rm -rf "$run/model.part"
-    $python - "$run/train-symbols/model" "$run/model.part" <<'PYTHON'
+    $python - "$run/train-more/model" "$run/model.part" <<'PYTHON'
 import sys
 
 import t2t
@@ -140,14 +135,9 @@ write_card() {
 }
 write_card
 
-# For comparison: after the same first stage the corpus alone, in part copied, then Super-NaturalInstructions beside
-# what is made of it (random labels) and rules for sentences of the corpus. 1,500 steps of this were too few: its losses
-# were falling. It goes on with other draws and fewer rules.
-train pretrain "$run/pretrain" scripts/starter_pretrain.yaml "model.init_from=$run/train-recall/model" \
-    "data.train=$run/corpus" "data.validation=$run/corpus-validation"
-train pretrain "$run/pretrain-copying" scripts/starter_copying.yaml "model.init_from=$run/pretrain/model" \
-    "data.train=$run/corpus" "data.validation=$run/corpus-validation"
-sni_dirs="mixture.tasks_dirs=[$run/natural_instructions,$run/symbols,$run/rules]"
+# For comparison, after the starter's first three stages: of all labelled data Super-NaturalInstructions alone, beside
+# what is made of it (random labels) and rules for sentences of the corpus. 1,500 steps of this were too few: its
+# losses were falling. It goes on with other draws and fewer rules.
 train finetune "$run/train-sni" scripts/starter_sni.yaml "model.init_from=$run/pretrain-copying/model" "$sni_dirs"
 train finetune "$run/train-sni-more" scripts/starter_sni.yaml "model.init_from=$run/train-sni/model" "$sni_dirs" \
     seed=1 training.num_steps=2000 optim.lr=0.008 "mixture.weights={rules: 0.25}"

@@ -97,10 +97,9 @@ def take_rows(make: Callable[[], dict | None], num_rows: int, source: str) -> li
     return rows
 
 
-def write_task(folder: Path, text: str, splits: Mapping[str, Iterable[dict]]) -> None:
-    """A new folder with a task file, named as the task is, and a *.jsonl file for each split."""
+def write_task(folder: Path, name: str, text: str, splits: Mapping[str, Iterable[dict]]) -> None:
+    """A new folder with a task file of this name and text, and a *.jsonl file for each split."""
     folder.mkdir(parents=True)
-    name = text.split(maxsplit=2)[1]  # task: recall
     (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     for split, rows in splits.items():
         with jsonlines.open(folder / f"{split}.jsonl", "w") as writer:

@@ -73,6 +73,7 @@ def main() -> None:
     num_rows = {"train": args.num_rows, "validation": max(1, args.num_rows // 100)}
     write_task(
         args.out,
+        "recall",
         TASK,
         {split: (make_row(words, rng) for _ in range(number)) for split, number in num_rows.items()},
     )

@@ -95,7 +95,7 @@ def main() -> None:
         "train": make_rows(Drawer(sentences[num_held_out:], words, rng), args.num_rows),
         "validation": make_rows(Drawer(sentences[:num_held_out], words, rng), max(1, args.num_rows // 100)),
     }
-    write_task(args.out, TASK, splits)
+    write_task(args.out, "rules", TASK, splits)
 
 
 def read_sentences(path: Path) -> list[str]:

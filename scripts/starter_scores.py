@@ -25,7 +25,7 @@ GROUPS = {
         *["commongen", "e2e_nlg", "mit_restaurant"],
     ],
 }
-STORIES = "task296_storycloze_correct_end_classification"  # 64 stories of StoryCloze, of its training tasks
+STORIES = "task296_storycloze_correct_end_classification"  # of Super-NaturalInstructions, held out by name
 TEMPLATES = ("definition and examples", "definition")  # templates of Super-NaturalInstructions
 MAX_NEW_TOKENS = 128  # tokens, as in the official evaluation
 PROMPTS: list[tuple[str, list[str]]] = [
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("tasks", type=Path, help="Super-NaturalInstructions as tasks of t2t")
     parser.add_argument("out", type=Path)
-    groups = [*GROUPS, "natural_instructions", "prompts"]
+    groups = [*GROUPS, "stories", "natural_instructions", "prompts"]
     parser.add_argument("--groups", nargs="+", default=groups, choices=groups)
     parser.add_argument("--limit", type=int, default=300, help="rows of a task, sampled at random")
     args = parser.parse_args()
@@ -60,14 +60,14 @@ def main() -> None:
         start = time.perf_counter()
         if group == "natural_instructions":
             scores[group] = score_instructions(model, args.tasks, limit=args.limit)
+        elif group == "stories":
+            scores[group] = score_stories(model, args.tasks, limit=args.limit)
         elif group == "prompts":
             scores[group] = answer_prompts(model)
         else:
             is_trained = group == "trained"
             evaluation = t2t.evaluate(model, GROUPS[group], limit=args.limit, allow_seen=is_trained)
             scores[group] = [asdict(summary) for summary in evaluation.summary]
-            if group == "held_out":
-                scores[group] += score_stories(model, args.tasks, limit=args.limit)
         write_scores(args.out, scores)
         print(f"{group}: {time.perf_counter() - start:.0f} s", flush=True)
 
@@ -90,7 +90,7 @@ def write_scores(path: Path, scores: dict[str, Any]) -> None:
 
 
 def score_stories(model: t2t.Text2Text, folder: Path, *, limit: int) -> list[dict[str, Any]]:
-    """The letter of a story's right ending, written, by the definition alone."""
+    """The summary of exact match: the letter of a story's right ending, written, by the definition alone."""
     task = t2t.Task.load(t2t.find_task_files(folder)[STORIES])
     evaluation = t2t.evaluate(model, [task], templates=["definition"], split="train", limit=limit)
     return [asdict(summary) for summary in evaluation.summary if summary.metric == "exact_match"]

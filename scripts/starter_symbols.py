@@ -81,6 +81,7 @@ def main() -> None:
         f"mixture.tasks=[{args.tasks.name}]",
         f"mixture.tasks_dirs=[{args.tasks}]",
         "mixture.weights={}",
+        "mixture.templates={}",
     ]
     trained = t2t.load_mixture(args.run, overrides).num_rows
     paths = [path for name, path in t2t.find_task_files(args.tasks).items() if name in trained]
@@ -93,7 +94,7 @@ def main() -> None:
         ),
         "validation": make_rows(tasks[::20], words, max(1, args.num_rows // 100), rng),
     }
-    write_task(args.out, TASK, splits)
+    write_task(args.out, "symbols", TASK, splits)
 
 
 def read_labelled(task: t2t.Task) -> LabelledTask | None:
