@@ -21,7 +21,7 @@ Sizes = Mapping[str, tuple[str, ...]]  # by task: its rows in each of SPLITS, ""
 def main() -> None:
     text = README.read_text(encoding="utf-8")
     before, table, after = split_table(text)
-    tasks = [t2t.Task.load(path) for path in t2t.find_task_files().values()]
+    tasks = [t2t.Task.load(path) for path in t2t.find_task_files(README.parent).values()]
     sizes = sizes_in(table) | {task.name: count_rows(task) for task in tasks if task.splits()}
     README.write_text(before + make_table([task.file for task in tasks], sizes) + after, encoding="utf-8")
 

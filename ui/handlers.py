@@ -217,7 +217,7 @@ def field_value(name: str, text: str, sample: object) -> Any:
         return [line.strip() for line in text.splitlines() if line.strip()]
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of a number that is too long for Python
         raise t2t.T2TError(
             f'the field "{name}" does not parse: {error}',
             mend=f"write it as JSON, such as {field_text(sample)}",

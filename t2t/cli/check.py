@@ -27,7 +27,7 @@ def check(
     ctx: typer.Context,
     places: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE|DIR]...", exists=True, help="Task files, or folders of them."),
+        typer.Argument(metavar="FILE|DIR", exists=True, help="Task files, or folders of them."),
     ] = None,
     rows: Annotated[
         int,
@@ -62,6 +62,8 @@ def check(
         return
     if tasks or against:
         raise typer.BadParameter("--tasks and --against belong to --overlap")
+    if places and tasks_dirs:
+        raise typer.BadParameter("--tasks-dir adds to all that t2t finds; name its files instead")
     if watch and as_json:
         raise typer.BadParameter("--json prints one document; --watch has no end to print it at")
     from t2t.data.task_check import check_task_with_data
@@ -121,11 +123,20 @@ def _watch(
     Args:
         known: the stamps of the files that have been looked at.
     """
+    from t2t.errors import T2TError
+
     print("watching; Ctrl-C ends it", flush=True)
+    told = ""
     try:
         while True:
             time.sleep(POLL_SECONDS)
-            stamps = {path: _stamp(path) for path in files()}
+            try:
+                stamps = {path: _stamp(path) for path in files()}
+            except T2TError as error:  # the last file is gone, or another has its name: perhaps for a moment
+                if str(error) != told:
+                    print(told := str(error), flush=True)
+                continue
+            told = ""
             for path, stamp in stamps.items():
                 if stamp is not None and stamp != known.get(path):
                     faults = faults_of(path)

@@ -22,7 +22,7 @@ app = typer.Typer(help="Turn text files into token stores for pretraining.", no_
 FilesArgument = Annotated[
     list[Path],
     typer.Argument(
-        metavar="FILES...",
+        metavar="FILE",
         help="Rows with a text column (.jsonl, .csv, .tsv, .parquet), or .txt files, one document each; also"
         " compressed (.gz, .xz, .zst).",
     ),
@@ -37,7 +37,7 @@ def build(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCES...",
+            metavar="SOURCE",
             help="Files of rows (.jsonl, .csv, .tsv, .parquet) or of one document each (.txt), also"
             " compressed (.gz, .xz, .zst); or Hub datasets, streamed: hub:OWNER/NAME[:CONFIG[:SPLIT]].",
         ),

@@ -37,7 +37,7 @@ def generate(
     dtype: DtypeOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Write an answer to a text: greedily, with beams, or by sampling."""
+    """Write an answer to a text. Greedily, with beams, or by sampling."""
     from t2t.inference import Text2Text
 
     source = text_or_stdin(text)

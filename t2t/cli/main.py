@@ -1,6 +1,7 @@
 """The command `t2t`: what each of its subcommands is called, and how it ends.
 
-Exit status: 0 done; 1 a T2TError, told in one message without a traceback; 2 misuse; 130 stopped by Ctrl-C.
+Exit status: 0 done; 1 a T2TError, or a file that the system refuses, told in one message without a traceback;
+2 misuse; 130 stopped by Ctrl-C.
 
 Each command has a file of its own and imports what it needs inside its function, so that `t2t --help` and
 every misuse are answered without loading torch.
@@ -85,6 +86,11 @@ def main() -> None:
         # Several faults announce themselves by their number.
         kind = "" if isinstance(error, Faults) else f"{type(error).__name__}: "
         print(f"{kind}{error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.filename is None:  # not about a file: a fault of ours
+            raise
+        print(f'{type(error).__name__}: "{error.filename}": {error.strerror}', file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:  # typer's own handler is not in place yet, or gone again
         raise SystemExit(130) from None

@@ -46,7 +46,7 @@ def new(
     tasks_dirs: TasksDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a task file for your own rows: what they ask is guessed, and three wordings are a start."""
+    """Write a task file for your own rows. What they ask is guessed, and three wordings are a start."""
     from t2t.data.new_task import write_new_task
     from t2t.errors import TaskFileError
     from t2t.templates import find_task_files

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-# A pipe has no width; the reader on its other end should get whole cells, not cells wrapped at 80.
-_PIPE_WIDTH = 200
+# A pipe has no width; the reader on its other end should get a row a line, as grep wants it.
+_PIPE_WIDTH = 10_000
 
 
 class Advance(Protocol):
@@ -40,11 +40,12 @@ def print_rich(renderable: "RenderableType") -> None:
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None
 ) -> None:
-    """Print rows under their headings; cells are shown with `str`."""
+    """Print rows under their headings; cells are shown with `str`, whole, whatever the width."""
     from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table(*columns, title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    heads = [Column(name, overflow="fold") for name in columns]
+    table = Table(*heads, title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     print_rich(table)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from t2t.cli.output import print_table
+from t2t.errors import T2TError
 
 if TYPE_CHECKING:
     from t2t.inference import Prediction
@@ -33,5 +34,12 @@ def print_prediction(prediction: "Prediction") -> None:
 
 
 def text_or_stdin(text: str) -> str:
-    """The text itself, or for "-" all of standard input."""
-    return sys.stdin.read() if text == "-" else text
+    """The text itself; for "-" standard input, without the line end that every shell adds."""
+    if text != "-":
+        return text
+    try:
+        return sys.stdin.read().removesuffix("\n")
+    except UnicodeDecodeError as error:
+        raise T2TError(
+            f"standard input is not UTF-8: byte {error.start}", mend="convert it to UTF-8, as with iconv"
+        ) from error

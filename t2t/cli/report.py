@@ -16,7 +16,7 @@ def report(
         Path | None, typer.Option("--out", metavar="DIR", help="Where to write. Default: the run's folder.")
     ] = None,
 ) -> None:
-    """Draw loss, scores, learning rate and the rest of metrics.jsonl: report.png and report.html.
+    """Draw the curves of a run: report.png and report.html.
 
     A dashed line marks the step of the best validation.
     """

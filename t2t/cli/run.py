@@ -51,7 +51,11 @@ def run(
     ] = None,
     output_file: Annotated[
         Path | None,
-        typer.Option("--output", dir_okay=False, help="Where the answers go, one JSON object a line."),
+        typer.Option(
+            "--output",
+            dir_okay=False,
+            help="Where the answers go, one JSON object a line; replaced if there.",
+        ),
     ] = None,
     template: Annotated[
         str | None, typer.Option(metavar="NAME|all", help="A template's name. Default: the first one.")
@@ -67,7 +71,7 @@ def run(
     dtype: DtypeOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Ask a model one row (--set) or a file of rows (--input) through the templates of a task."""
+    """Ask a model one row of a task, or a file of rows. Its templates make prompts of them."""
     row = _row(values or [])
     _check_source_of_rows(bool(row), input_file, output_file)
     from t2t.data.readers import read_rows
@@ -112,7 +116,7 @@ def _row(values: Iterable[str]) -> dict[str, Any]:
             raise typer.BadParameter(f"--set takes COLUMN=TEXT or COLUMN:=JSON, not {value!r}")
         try:
             row[column.removesuffix(":")] = json.loads(text) if column.endswith(":") else text
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also of a number that is too long for Python
             raise typer.BadParameter(f"--set {value}: what follows := is no JSON: {error}") from error
     return row
 
@@ -130,15 +134,22 @@ def _check_source_of_rows(has_row: bool, input_file: Path | None, output_file: P
         raise typer.BadParameter(f"--output writes JSON lines: name it {output_file.stem}.jsonl")
     if not output_file.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {output_file.parent} for --output")
+    if (aside := _aside(output_file)).exists():
+        raise typer.BadParameter(f"answers of a run that was stopped are in {aside}: rename or remove it")
     if output_file.exists() and output_file.samefile(input_file):
         raise typer.BadParameter("--output is the --input file, and would replace its rows: name another one")
 
 
-def _num_rows(path: Path) -> int | None:
-    """Rows of a file, which also finds a corrupt one before the model is asked; None for a pipe."""
+def _num_rows(path: Path) -> int:
+    """Rows of a file, which also finds a corrupt one before the model is asked."""
     from t2t.data.readers import read_rows
 
-    return sum(1 for _ in read_rows(path)) if path.is_file() else None
+    return sum(1 for _ in read_rows(path))
+
+
+def _aside(output: Path) -> Path:
+    """Where answers stand until all are there."""
+    return output.with_name(f"{output.name}.partial")
 
 
 def _write_answers(
@@ -150,7 +161,7 @@ def _write_answers(
         num_templates: predictions per row, which come one after the other.
         on_row: called after each row.
     """
-    aside = output.with_name(f"{output.name}.partial")
+    aside = _aside(output)
     num_answers = num_truncated = 0
     try:
         with open(aside, "w", encoding="utf-8") as file:
@@ -163,7 +174,10 @@ def _write_answers(
                 if place == num_templates - 1:
                     on_row()
     except BaseException:  # Ctrl-C too: hours of answers are worth a line
-        print(f"stopped: {num_answers} answers are in {aside}", file=sys.stderr)
+        if num_answers:
+            print(f"stopped: {num_answers} answers are in {aside}", file=sys.stderr)
+        else:
+            aside.unlink(missing_ok=True)
         raise
     os.replace(aside, output)
     return {"num_answers": num_answers, "num_truncated": num_truncated}

@@ -35,7 +35,7 @@ def show(
     tasks_dirs: TasksDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show every template of a task rendered on one row, with the number of tokens that a model reads."""
+    """Show the templates of a task rendered on one row. With each, the tokens that a model reads."""
     from t2t.data.task import EXAMPLES, Task
     from t2t.errors import DataError, T2TError
     from t2t.tokens import TokenCounter

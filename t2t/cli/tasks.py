@@ -1,5 +1,6 @@
 """`t2t tasks`: which tasks there are."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,12 +26,19 @@ def tasks(
     from t2t.data.task import Task
     from t2t.errors import TaskNotFoundError, did_you_mean
     from t2t.templates import find_task_files, task_folders
+    from t2t.templates.check import try_to_read
 
     files = find_task_files(*task_folders(tasks_dirs or ()))
-    found = [Task.load(path, data_root=data_root) for path in files.values()]
+    found, folders = [], []
+    for path in files.values():
+        file, faults = try_to_read(path)
+        if file is None:
+            print(f"left out, no task file: {path}: {faults[0].problem}", file=sys.stderr)
+        else:
+            found.append(Task(file, data_root=data_root))
+            folders.append(path.parent.name)
     if cluster is not None:
         clusters = sorted({task.cluster for task in found})
-        folders = [path.parent.name for path in files.values()]
         found = [
             task for task, folder in zip(found, folders, strict=True) if cluster in (task.cluster, folder)
         ]

@@ -134,7 +134,7 @@ class CorpusFile:
                 if len(contents) > _DOCUMENT_LIMIT:
                     raise _too_long("a .txt file is one document, and this one", Location(self.path))
         try:
-            text = contents.decode("utf-8")
+            text = contents.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise CorruptRowError(
                 f"byte {error.start} is not UTF-8",

@@ -18,7 +18,7 @@ import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 
@@ -207,6 +207,14 @@ class _Source:
         # passes of each group are kept, since draws around the end of a pass may come in any order.
         self._order = lru_cache(maxsize=2 * max(1, len(groups)))(partial(self._shuffle, seed))
 
+    @cached_property
+    def kinds(self) -> list[int]:
+        """Where the first row lies of each kind: rows are of one where the same columns hold something."""
+        first: dict[frozenset[str], int] = {}
+        for place, (_, row) in enumerate(self.rows):
+            first.setdefault(frozenset(name for name, value in row.items() if not _is_gap(value)), place)
+        return list(first.values())
+
     def place(self, num_before: int) -> int:
         """Where in `rows` the row lies that is due after `num_before` draws from this task."""
         turn, group = divmod(num_before, len(self._groups))
@@ -329,17 +337,22 @@ def _check_rows(sources: Sequence[_Source], split: str) -> None:
     raise_faults(faults)
 
 
-def _faults_of(source: _Source, template: Template) -> list[TemplateError]:
-    """What fails on rows from all over a task, each fault on the first row that has it.
+def _is_gap(value: object) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and value != value)
 
-    All rows would take as long as an epoch of rendering.
+
+def _faults_of(source: _Source, template: Template) -> list[TemplateError]:
+    """What fails on rows from all over a task and on the first row of each kind, see `_Source.kinds`.
+
+    Each fault is of the first row that has it. All rows would take as long as an epoch of rendering.
     """
     faults: dict[Location | None, TemplateError] = {}
     num_rows = len(source.rows)
     num_tried = min(num_rows, max(NUM_TRIED_ROWS // len(source.templates), MIN_TRIED_ROWS))
-    for number in range(num_tried):
+    tried = [number * num_rows // num_tried for number in range(num_tried)]
+    for place in sorted({*tried, *source.kinds}):
         try:
-            source.render(number * num_rows // num_tried, template)
+            source.render(place, template)
         except TemplateError as error:
             faults.setdefault(error.where, error)
     return list(faults.values())

@@ -1,7 +1,7 @@
 """Rows from files and from the Hub: every format gives plain dicts, one at a time.
 
     suffix       read by     a row's values
-    .jsonl       jsonlines   as JSON gives them; the file is UTF-8, blank lines are skipped
+    .jsonl       jsonlines   as JSON gives them, NaN as null; the file is UTF-8, blank lines are skipped
     .csv .tsv    csv         text; the first line names the columns, quoting as spreadsheets write it; a .csv
                              whose first line has semicolons and no comma is divided by semicolons
     .parquet     pyarrow     as Python objects
@@ -153,11 +153,22 @@ def _read_jsonl(path: Path, lines: Iterator[bytes]) -> Iterator[Row]:
         ) from error
 
 
-def _parse_json(line: str | bytes) -> Any:
+def _parse_json(line: str) -> Any:
     try:
-        return json.loads(line)
+        row = json.loads(line, parse_constant=_constant)
+        if "\\u" in line:
+            json.dumps(row, ensure_ascii=False).encode()
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    except UnicodeEncodeError as error:
+        half = error.object[error.start].encode("unicode_escape").decode()
+        raise ValueError(f"{half} is half of a surrogate pair, which is no text") from error
+    return row
+
+
+def _constant(name: str) -> float | None:
+    """NaN is how pandas writes a gap."""
+    return None if name == "NaN" else float(name)
 
 
 def _read_csv(path: Path, lines: Iterator[bytes], dialect: str = "excel") -> Iterator[Row]:
@@ -169,28 +180,39 @@ def _read_csv(path: Path, lines: Iterator[bytes], dialect: str = "excel") -> Ite
     csv.field_size_limit(_MOST_FIELD_CHARS)
     reader = csv.reader(chain([first], texts), dialect, delimiter=delimiter, strict=True)
     columns: list[str] = []
-    try:
-        for values in reader:
-            if not values:  # a blank line
-                continue
-            if not columns:
-                columns = values
-                _check_header(path, reader.line_num, columns)
-            elif len(values) == len(columns):
-                yield dict(zip(columns, values, strict=True))
-            else:
-                raise CorruptRowError(
-                    f"row has {len(values)} fields, the first line names {len(columns)} columns",
-                    where=Location(path, reader.line_num),
-                    have=columns,
-                    mend="put fields that hold a separator, a quote or a line break in double quotes",
-                )
-    except csv.Error as error:
-        raise CorruptRowError(
-            f"row cannot be split into fields: {error}",
-            where=Location(path, reader.line_num),
-            mend="check its quotes and line ends, or write the rows as .jsonl",
-        ) from error
+    while True:
+        line = reader.line_num + 1  # where the row begins; a field in quotes may run over several
+        try:
+            values = next(reader, None)
+        except csv.Error as error:
+            raise CorruptRowError(
+                f"row cannot be split into fields: {error}",
+                where=Location(path, line),
+                mend="check its quotes and line ends, or write the rows as .jsonl",
+            ) from error
+        if values is None:
+            return
+        if delimiter == "\t" and any("\t" in value and "\n" in value for value in values):
+            # Files of tabs are mostly written without quoting: two rows that each hold one mark became one.
+            raise CorruptRowError(
+                f"a quotation mark opens a field that ends only in line {reader.line_num}",
+                where=Location(path, line),
+                mend='double the marks of a text and put it in quotes, """Yes"", he said", or write .jsonl',
+            )
+        if not values:  # a blank line
+            continue
+        if not columns:
+            columns = values
+            _check_header(path, line, columns)
+        elif len(values) == len(columns):
+            yield dict(zip(columns, values, strict=True))
+        else:
+            raise CorruptRowError(
+                f"row has {len(values)} fields, the first line names {len(columns)} columns",
+                where=Location(path, line),
+                have=columns,
+                mend="put fields that hold a separator, a quote or a line break in double quotes",
+            )
 
 
 def _read_tsv(path: Path, lines: Iterator[bytes]) -> Iterator[Row]:
@@ -217,6 +239,7 @@ def _check_header(path: Path, line: int, columns: list[str]) -> None:
             f"columns need names of their own, these are empty or repeated: {', '.join(map(repr, wrong))}",
             where=Location(path, line),
             have=columns,
+            mend="name each in the first line (with pandas: to_csv(..., index=False))",
         )
 
 

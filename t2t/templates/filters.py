@@ -231,6 +231,14 @@ def _charged(context: Context, value: Any) -> Any:
 
 
 @pass_context
+def _item(context: Context, items: Any, key: Any) -> Any:
+    """`items[key]` where the key is worked out: then none is counted from the end of a list."""
+    if isinstance(items, list | tuple) and isinstance(key, int) and key < 0:
+        raise Refused(f"it takes item {key} of a list; on the Hub, -1 marks a hidden label")
+    return context.environment.getitem(items, key)
+
+
+@pass_context
 def _append(context: Context, items: Any, item: Any) -> None:
     if type(items) is not list:
         raise Refused("append works on lists")
@@ -293,6 +301,7 @@ INTERNAL_FILTERS: dict[str, Callable[..., Any]] = {
     "counted": _counted,
     "concat": _concat,
     "charged": _charged,
+    "item": _item,
     "append": _append,
     "pop": _pop,
     "update": _update,

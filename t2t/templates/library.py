@@ -3,7 +3,7 @@
 Several folders may hold tasks: the one that comes with t2t, those that the environment variable T2T_TASKS
 lists (separated as in PATH), and those that a caller names (`--tasks-dir`). A file's name is its task's name,
 so finding opens no file; two files of one name are an error. A name that starts with _ is no task but what
-tasks include.
+tasks include, and one that starts with a dot is an editor's.
 """
 
 import os
@@ -53,7 +53,7 @@ def find_task_files(*folders: str | Path) -> dict[str, Path]:
 def task_files_under(folder: Path) -> list[Path]:
     """The task files of one folder and its subfolders, in order of their paths."""
     found = (path for suffix in SUFFIXES for path in folder.rglob(f"*{suffix}"))
-    return sorted(path for path in found if not path.name.startswith("_"))
+    return sorted(path for path in found if not path.name.startswith(("_", ".")))
 
 
 def choose_task_files(

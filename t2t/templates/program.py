@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import jinja2
-from jinja2 import meta, nodes
+from jinja2 import nodes
 
 from t2t.errors import Location, TemplateError
 from t2t.templates.filters import Context
@@ -97,15 +97,10 @@ def line_of(error: BaseException) -> int:
 def _program(tree: nodes.Template) -> Program:
     changes_values = mutates(tree)
     template = build(tree)
-    tracker = meta.TrackingCodeGenerator(ENVIRONMENT)
-    tracker.optimizer = None  # where `meta.find_undeclared_variables` has one; see `sandbox.ENVIRONMENT`
-    tracker.visit(tree)
-    names = tracker.undeclared_identifiers
     functions = {id(call.node) for call in tree.find_all(nodes.Call)}
     columns: dict[str, int] = {}
     for name in _read_first([tree], set()):
-        is_function = name.name in ENVIRONMENT.globals and id(name) in functions
-        if name.name in names and not is_function:
+        if not (name.name in ENVIRONMENT.globals and id(name) in functions):
             columns.setdefault(name.name, name.lineno)
     guards: list[nodes.Test | nodes.Filter] = [*tree.find_all(nodes.Test), *tree.find_all(nodes.Filter)]
     optional = frozenset(

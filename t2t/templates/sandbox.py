@@ -122,7 +122,8 @@ class _Metering(NodeTransformer):
     """Leads what can grow through a filter that pays for it.
 
     Filters, tests and methods pay themselves, and `+` in the environment. What is left: the passes of a loop,
-    `~`, slices, comparisons, the keys of a mapping, and prints inside a block that collects them.
+    `~`, slices, comparisons, the keys of a mapping, and prints inside a block that collects them. An index
+    that is worked out goes through one too, which refuses what counts from the end.
     """
 
     def __init__(self) -> None:
@@ -144,7 +145,10 @@ class _Metering(NodeTransformer):
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
         self.generic_visit(node)
-        return _charged(node) if isinstance(node.arg, nodes.Slice) else node
+        if isinstance(node.arg, nodes.Slice):
+            return _charged(node)
+        is_spelt_out = isinstance(node.arg.node if isinstance(node.arg, nodes.Neg) else node.arg, nodes.Const)
+        return node if is_spelt_out else _through("item", node.node, node.arg)
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
         self.generic_visit(node)

@@ -24,6 +24,7 @@ from t2t.templates.program import Program, compile_text, line_of
 from t2t.templates.work import Work
 from t2t.yaml_file import YamlFile
 
+_LABELS_MEND = "list the words under labels: of the task, in the order of the choices"
 FIELDS = ("source", "target", "answer_choices", "demonstrations")  # the fields that are programs over a row
 
 
@@ -101,7 +102,15 @@ class Template(BaseModel):
     @property
     def columns(self) -> frozenset[str]:
         """The names that source, target and answer choices read from a row. Raises: TemplateError."""
-        programs = [program for field in FIELDS for program in self.programs(field)]
+        return self._columns(FIELDS)
+
+    @property
+    def columns_shown(self) -> frozenset[str]:
+        """Those of them that reach the model: of all but the target. Raises: TemplateError."""
+        return self._columns(field for field in FIELDS if field != "target")
+
+    def _columns(self, fields: Iterable[str]) -> frozenset[str]:
+        programs = [program for field in fields for program in self.programs(field)]
         return frozenset(name for program in programs for name in program.columns) - MADE
 
     def faults(self) -> list[TemplateError]:
@@ -224,12 +233,17 @@ class Template(BaseModel):
         undefined = re.fullmatch(r"'(.*)' is undefined", str(failure))
         if isinstance(failure, jinja2.UndefinedError) and undefined:
             return self._missing_column(field, undefined[1], values, line=line)
+        word = re.fullmatch(r"'tuple object' has no attribute '(.*)'", str(failure))
+        if isinstance(failure, jinja2.UndefinedError) and word:
+            problem = f'looks up an answer choice by a word: "{word[1]}"'
+            return self._error(field, problem, line=line, mend=_LABELS_MEND)
         return self._error(field, f"does not render: {failure}", line=line)
 
     def _missing_column(self, field: str, name: str, have: Collection[str], *, line: int) -> TemplateError:
         columns = sorted(set(have) - MADE)
         problem = f'reads a column that the dataset lacks: "{name}"'
-        return self._error(field, problem, line=line, have=columns, mend=did_you_mean(name, columns))
+        mend = _LABELS_MEND if name == "label_name" and "label" in have else did_you_mean(name, columns)
+        return self._error(field, problem, line=line, have=columns, mend=mend)
 
     def _in_place(self, field: str, fault: TemplateError) -> TemplateError:
         """A fault of the sandbox, which knows only the line inside the text, with template and file."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from t2t.errors import Location, TokenizerError
 from t2t.resources import STARTER, starter_or
 
 _SELF_CONTAINED = ("TokenizersBackend", "PreTrainedTokenizerFast")  # add nothing to tokenizer.json
@@ -43,7 +44,14 @@ class TokenCounter:
         shown = str(name) if named is name else STARTER
         config = _config(place)
         if config.get("tokenizer_class") in _SELF_CONTAINED and (place / "tokenizer.json").is_file():
-            backend = Tokenizer.from_file(str(place / "tokenizer.json"))
+            try:
+                backend = Tokenizer.from_file(str(place / "tokenizer.json"))
+            except Exception as error:  # that of tokenizers has no class of its own
+                raise TokenizerError(
+                    f"the tokenizer cannot be read: {error}",
+                    where=Location(place / "tokenizer.json"),
+                    mend="copy the file again",
+                ) from error
             eos = config.get("eos_token")
             eos_id = backend.token_to_id(eos.get("content", "") if isinstance(eos, dict) else str(eos))
         else:

@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -50,8 +50,14 @@ def test_rank_draws_the_likeliest_choice_first(t2t, toy_starter):
 
 
 def test_rank_reads_standard_input(t2t, toy_starter, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", StringIO("Happy or sad?"))
+    monkeypatch.setattr(sys, "stdin", StringIO("Happy or sad?\n"))  # as echo writes it
     assert json.loads(t2t("rank - --choice a --choice b --json").out)["source"] == "Happy or sad?"
+
+
+def test_standard_input_that_is_not_utf8_is_an_error(t2t, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO("caf\u00e9".encode("latin-1")), encoding="utf-8"))
+    ended = t2t("generate -")
+    assert (ended.code, ended.err.splitlines()[0]) == (1, "T2TError: standard input is not UTF-8: byte 3")
 
 
 def test_generate_samples_by_its_seed(t2t, toy_starter):
@@ -142,6 +148,9 @@ def test_an_interrupted_run_keeps_what_it_has_beside_the_old_output(
     assert ended.code == 130
     assert ended.err == f"stopped: 2 answers are in {output}.partial\n"
     assert output.read_text() == "of an earlier run"
+    assert len(read_lines(tmp_path / "answers.jsonl.partial")) == 2
+    again = t2t("run", mood, "--input", rows_file, "--output", output)
+    assert again.code == 2 and f"{output}.partial" in again.err.replace("\n", "")
     assert len(read_lines(tmp_path / "answers.jsonl.partial")) == 2
 
 

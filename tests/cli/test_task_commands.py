@@ -66,6 +66,21 @@ def test_a_cluster_goes_by_what_files_say_and_by_their_folder(t2t, shipped, mood
     assert listed("mine") == ["toy_other"]
 
 
+def test_a_pipe_gets_a_line_for_each_task(t2t):
+    lines = t2t("tasks").out.splitlines()
+    names = [line.split()[1] for line in lines if len(line.split()) > 1]
+    assert set(find_task_files()) <= set(names)
+    assert len(lines) == len(find_task_files()) + 5  # blank, heading, rule, blank, count
+
+
+def test_a_file_that_is_no_task_does_not_hide_the_others(t2t, shipped, mood, tmp_path):
+    (tmp_path / "finetune.yaml").write_text("run_dir: runs/mine\n")
+    ended = t2t("tasks", "--tasks-dir", tmp_path, "--json")
+    assert ended.code == 0
+    assert "toy_mood" in [task["task"] for task in json.loads(ended.out)["tasks"]]
+    assert ended.err.startswith(f"left out, no task file: {tmp_path}/finetune.yaml: ")
+
+
 def test_an_unknown_cluster_is_an_error_with_the_nearest_name(t2t, shipped):
     ended = t2t("tasks --cluster moods")
     assert ended.code == 1
@@ -268,6 +283,10 @@ def test_check_of_a_place_that_is_not_there_is_misuse(t2t, tmp_path):
     assert t2t("check", tmp_path / "nowhere").code == 2
 
 
+def test_check_takes_files_or_folders_of_ones_own_beside_the_rest(t2t, mood, tmp_path):
+    assert t2t("check", mood, "--tasks-dir", tmp_path).code == 2
+
+
 def test_check_with_json_cannot_watch(t2t, mood):
     assert t2t("check", mood, "--watch", "--json").code == 2
 
@@ -278,13 +297,18 @@ def test_check_of_a_data_root_that_is_not_there_is_misuse(t2t, mood, tmp_path):
 
 def test_watch_checks_again_what_is_saved_until_ctrl_c(t2t, mood, toy_tasks_dir, monkeypatch):
     text = mood.read_text()
+    sums = toy_tasks_dir / "sums" / "toy_sums.yaml"
     passes = iter(
         [
             lambda: save(mood, text.replace("{{text}} How", "{{txet}} How")),
             lambda: None,  # nothing was saved: nothing is said
             lambda: save(mood, text),
             lambda: save(toy_tasks_dir / "new.yaml", "task: [\n"),
-            lambda: mood.unlink(),
+            lambda: mood.rename(mood.with_suffix(".txt")),
+            lambda: sums.unlink(),
+            lambda: (toy_tasks_dir / "new.yaml").unlink(),  # the last file is gone
+            lambda: None,
+            lambda: mood.with_suffix(".txt").rename(mood),
         ]
     )
 
@@ -311,6 +335,8 @@ def test_watch_checks_again_what_is_saved_until_ctrl_c(t2t, mood, toy_tasks_dir,
         f"  where: {toy_tasks_dir / 'new.yaml'}:2\n"
         "  mend:  close the bracket or the quotation mark that is open\n"
         f"12:00:00 {toy_tasks_dir / 'new.yaml'}: 1 fault\n"
+        f"there is no task file (.yaml) in {toy_tasks_dir}\n"
+        f"12:00:00 {mood}: 0 faults\n"
     )
 
 

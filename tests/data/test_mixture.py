@@ -17,6 +17,7 @@ shared_fixtures = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 seeds = st.integers(0, 2**32)
+MISSING = object()
 
 
 @pytest.fixture
@@ -237,9 +238,12 @@ def test_a_column_that_the_data_lack_is_an_error_before_the_first_draw(tasks, to
         Mixture.build(tasks, seed=0)
 
 
-def write_sums(data_root: Path, *, num_rows: int, bad: int) -> None:
-    """Rows of toy_sums, of which row `bad` lacks its total."""
-    rows = [{"left": 1, "right": 2} | ({} if row == bad else {"total": 3}) for row in range(num_rows)]
+def write_sums(data_root: Path, *, num_rows: int, bad: int, total: object = MISSING) -> None:
+    """Rows of toy_sums, of which row `bad` lacks its total, or has another."""
+    rows: list[dict[str, object]] = [{"left": 1, "right": 2, "total": 3} for _ in range(num_rows)]
+    rows[bad]["total"] = total
+    if total is MISSING:
+        del rows[bad]["total"]
     (data_root / "toy_sums" / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
@@ -260,6 +264,13 @@ def test_rows_from_all_over_a_task_are_tried_before_the_first_draw(
     ]
 
 
+@pytest.mark.parametrize("total", [MISSING, None, float("nan"), ""])
+def test_a_row_with_a_gap_is_tried_wherever_it_lies(tasks, toy_data_root, total):
+    write_sums(toy_data_root, num_rows=5_000, bad=4_321, total=total)
+    with pytest.raises(Faults, match='row "train:4321" of task "toy_sums"'):
+        Mixture.build(tasks, seed=0)
+
+
 def test_what_fails_on_many_rows_is_told_once(tasks, toy_data_root):
     rows = '{"left": 1, "right": 2, "total": 3}\n' * 3 + '{"left": 1, "right": 2}\n' * 3
     (toy_data_root / "toy_sums" / "train.jsonl").write_text(rows)
@@ -268,7 +279,7 @@ def test_what_fails_on_many_rows_is_told_once(tasks, toy_data_root):
 
 
 def test_a_row_that_was_not_tried_is_named_when_it_is_drawn(tasks, toy_data_root):
-    write_sums(toy_data_root, num_rows=200, bad=1)  # every second row is tried
+    write_sums(toy_data_root, num_rows=200, bad=1, total=[3])  # every second row is tried
     mixture = Mixture.build(tasks[1:], seed=0)
     with pytest.raises(TemplateError) as caught:
         draws(mixture, 200)

@@ -144,6 +144,41 @@ def test_a_csv_with_an_open_quote_is_an_error(tmp_path):
         list(read_rows(path))
 
 
+def test_an_open_quote_is_told_where_it_opens(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text('text,label\nfine,positive\n"never closed,positive\n' + "fine,positive\n" * 50)
+    with pytest.raises(CorruptRowError) as caught:
+        list(read_rows(path))
+    assert f"where: {path}:3\n" in str(caught.value)
+
+
+def test_rows_that_a_quotation_mark_makes_one_are_an_error(tmp_path):
+    path = tmp_path / "rows.tsv"
+    path.write_text('text\tlabel\nfine\tpos\n"I loved it .\tpos\nA mess .\tneg\nTruly . "\tpos\n')
+    with pytest.raises(CorruptRowError) as caught:
+        list(read_rows(path))
+    assert str(caught.value) == (
+        "a quotation mark opens a field that ends only in line 5\n"
+        f"  where: {path}:3\n"
+        '  mend:  double the marks of a text and put it in quotes, """Yes"", he said", or write .jsonl'
+    )
+
+
+def test_half_a_character_is_no_text(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "\\ud83d\\ude00"}\n{"text": "cut \\ud83d off"}\n')
+    with pytest.raises(CorruptRowError) as caught:
+        list(read_rows(path))
+    assert f"{path}:2\n" in str(caught.value)
+    assert "\\ud83d is half of a surrogate pair, which is no text" in str(caught.value)
+
+
+def test_nan_is_a_gap(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "fine", "label": NaN, "score": 1.5}\n')
+    assert list(read_rows(path)) == [{"text": "fine", "label": None, "score": 1.5}]
+
+
 @pytest.mark.parametrize("header", ["text,text", "text,"])
 def test_csv_columns_need_names_of_their_own(tmp_path, header):
     path = tmp_path / "rows.csv"

@@ -50,6 +50,12 @@ def test_a_file_of_a_users_own_may_lie_anywhere(write_task):
             "  where: FILE:18, templates[1].source\n  have:  hypothesis, label, label_name, premise",
         ),
         (
+            ('"Write what follows: {{ premise }}"', '"Write what follows: {premise}"'),
+            'template "write a hypothesis" asks every row the same: its source reads no column\n'
+            "  where: FILE:22, templates[2].source\n"
+            "  mend:  write a column as {{ text }}, with two braces on each side",
+        ),
+        (
             ("source: |-", "source: |"),
             'template "does it follow" has a source that ends in white space\n'
             "  where: FILE:11, templates[0].source\n  mend:  take it away, or write |- for |",

@@ -68,6 +68,13 @@ def test_what_tasks_include_is_no_task(write_task, tmp_path):
     assert find_task_files(tmp_path) == {}
 
 
+def test_a_file_of_an_editor_is_no_task(write_task, tmp_path):
+    path = write_task()
+    (path.parent / f".#{path.name}").symlink_to("somebody@somewhere.1")  # Emacs, while changes are unsaved
+    (path.parent / f"._{path.name}").write_bytes(b"\0")  # macOS, on other file systems
+    assert list(find_task_files(tmp_path)) == ["rte"]
+
+
 def test_an_unknown_task_suggests_the_nearest(write_task, tmp_path):
     write_task(name="sentiment/toy_mood.yaml")
     with pytest.raises(TaskNotFoundError) as caught:

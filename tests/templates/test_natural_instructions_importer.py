@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from t2t.data.task import Task
-from t2t.errors import CorruptRowError, MissingDataError
+from t2t.errors import CorruptRowError, DataError, MissingDataError
 from t2t.templates.importers.natural_instructions import import_natural_instructions
 from t2t.templates.library import find_task_files
 
@@ -161,17 +161,35 @@ def test_lists_say_which_task_is_for_what(tmp_path):
     assert list(find_task_files(tmp_path / "out")) == ["task10_c", "task2_a"]
 
 
-def test_rows_become_the_same_tasks(tmp_path):
-    def rows(name: str, number: int) -> str:
-        row = {
-            "task": name,
-            "category": "Word Analogy",
-            "definition": "Complete it: 1e3.",  # YAML would read a bare 1e3 as a number
-            "positive_examples": [{"input": "1e3", "output": "yes"}, {"input": "b", "output": "no"}],
-            "outputs": ["~"],
-        }
-        return "".join(json.dumps(row | {"input": f"{name} {n}"}) + "\n" for n in range(number))
+def rows(name: str, number: int) -> str:
+    row = {
+        "task": name,
+        "category": "Word Analogy",
+        "definition": "Complete it: 1e3.",  # YAML would read a bare 1e3 as a number
+        "positive_examples": [{"input": "1e3", "output": "yes"}, {"input": "b", "output": "no"}],
+        "outputs": ["~"],
+    }
+    return "".join(json.dumps(row | {"input": f"{name} {n}"}) + "\n" for n in range(number))
 
+
+def test_a_cut_off_file_of_rows_is_an_error_not_a_shorter_one(tmp_path):
+    packed = gzip.compress(rows("task1_a", 5_000).encode())
+    (tmp_path / "train.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(DataError, match="data file cannot be read: Compressed file ended before"):
+        import_natural_instructions(tmp_path, tmp_path / "out")
+
+
+def test_prompts_of_an_earlier_import_are_replaced(tmp_path):
+    (tmp_path / "train.jsonl").write_text(rows("task1_a", 2), encoding="utf-8")
+    import_natural_instructions(tmp_path, tmp_path / "out")
+    (family,) = (tmp_path / "out").glob("_natural_instructions*.yaml")
+    written = family.read_text()
+    family.write_text(written.replace("Now complete", "Complete"))
+    import_natural_instructions(tmp_path, tmp_path / "out")
+    assert family.read_text() == written
+
+
+def test_rows_become_the_same_tasks(tmp_path):
     place = tmp_path / "rows"
     place.mkdir()
     (place / "train.jsonl").write_text(rows("task1_a", 2) + rows("task2_b", 1), encoding="utf-8")

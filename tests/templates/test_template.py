@@ -132,6 +132,23 @@ def test_a_template_pickles_after_use():
             'template "t" does not render: list object has no element 2\n  where: source',
         ),
         (
+            {"target": "{{ answer_choices[options[1]] }}", "answer_choices": ["bad", "good"]},
+            'template "t" looks up an answer choice by a word: "good"\n'
+            "  where: target\n"
+            "  mend:  list the words under labels: of the task, in the order of the choices",
+        ),
+        (
+            {"target": "{{ answer_choices[label - 2] }}", "answer_choices": ["bad", "good"]},
+            'template "t" does not render: it takes item -1 of a list; on the Hub, -1 marks a hidden label\n'
+            "  where: target",
+        ),
+        (
+            {"source": "{{ label_name }}"},
+            'template "t" reads a column that the dataset lacks: "label_name"\n'
+            "  where: source\n  have:  label, options, text\n"
+            "  mend:  list the words under labels: of the task, in the order of the choices",
+        ),
+        (
             {"source": "{{ text + 1 }}"},
             'template "t" does not render: can only concatenate str (not "int") to str\n  where: source',
         ),

@@ -67,6 +67,14 @@ def test_a_folder_without_a_tokenizer_is_an_error(tmp_path):
     assert str(caught.value).startswith(f'no usable tokenizer "{tmp_path}" in that folder: ')
 
 
+def test_a_damaged_tokenizer_is_an_error(tmp_path):
+    config = {"tokenizer_class": "PreTrainedTokenizerFast"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(TokenizerError, match="the tokenizer cannot be read: EOF"):
+        TokenCounter.load(tmp_path)
+
+
 def test_counting_loads_neither_torch_nor_transformers():
     code = (
         "import sys; from t2t.tokens import TokenCounter; TokenCounter.load().count(['a']);"

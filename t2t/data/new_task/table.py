@@ -21,7 +21,7 @@ SPLIT_NAMES = {
     "test": ("test", "testing"),
 }
 # Names that a template cannot use for a column: words of Jinja, and what the template makes itself.
-_TAKEN = {"answer_choices", "demonstrations", "loop", "range", "namespace", "none", "true", "false", "self"}
+_TAKEN = {"answer_choices", "demonstrations", "loop", "none", "true", "false", "self"}
 
 
 @dataclass(frozen=True)

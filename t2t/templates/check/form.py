@@ -13,12 +13,19 @@ MIN_EXAMPLES = 3  # so that the UI has something to show, and demonstrations nee
 
 
 def check_form(file: TaskFile, trials: Sequence[Trial]) -> Iterator[T2TError]:
-    """Name and folder agree with the file; there are enough templates and examples; no text ends in space."""
+    """Name and folder agree with the file; there are enough templates and examples; no text ends in space;
+    every prompt shows something of its row."""
     if file.path is not None:
         yield from _check_place(file, file.path)
         if _is_shipped(file.path):
             yield from _check_counts(file)
     for index, template in enumerate(file.templates):
+        if not template.columns_shown:
+            yield TemplateError(
+                f'template "{template.name}" asks every row the same: its source reads no column',
+                where=file.location("templates", index, "source"),
+                mend="write a column as {{ text }}, with two braces on each side",
+            )
         for key, text in (("source", template.source), ("target", template.target)):
             if text != text.rstrip():  # a model would have to learn, or to write, an empty line
                 yield TemplateError(

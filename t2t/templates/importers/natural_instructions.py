@@ -18,6 +18,7 @@ import shutil
 import textwrap
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -188,11 +189,17 @@ def _examples(examples: object, kind: str) -> list[dict[str, str]]:
 
 
 def _write_family(out: Path, family: str) -> None:
-    path = out / f"{family}.yaml"
-    if not path.is_file():
-        keys = {
+    path, text = out / f"{family}.yaml", _family_text(family)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+@cache
+def _family_text(family: str) -> str:
+    return yaml_of(
+        {
             "metrics": ["rouge_l", "exact_match"],
             "references": "{{ outputs }}",
             "templates": official_templates(negative="_negative" in family, explained="_explained" in family),
         }
-        path.write_text(yaml_of(keys), encoding="utf-8")
+    )

@@ -9,6 +9,7 @@ PLACE/train.jsonl.gz           or rows: task, category, definition, positive_exa
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -156,11 +157,17 @@ def _read_row_files(files: Sequence[tuple[str, Path]]) -> dict[str, FoundTask]:
 
 def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            yield from jsonlines.Reader(file).iter(type=dict, skip_empty=True)
+        yield from jsonlines.Reader(_lines(path)).iter(type=dict, skip_empty=True)
     except jsonlines.InvalidLineError as error:
         raise CorruptRowError("row is not a JSON object", where=Location(path, error.lineno)) from error
-    except (OSError, EOFError) as error:
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            yield from file
+    except (EOFError, zlib.error, OSError) as error:
+        # Left alone, the EOFError of a cut-off .gz would end jsonlines' loop as if the file were complete.
         raise DataError(f"data file cannot be read: {error}", where=Location(path)) from error
 
 
