@@ -25,13 +25,13 @@ from pathlib import Path
 
 import numpy as np
 
+from t2t.data.run_hashes import BASE, hash_runs, mix, prefix_sums
+
 NUM_HASHES = 128
 NUM_BANDS = 16
 _SHINGLE_LEN = 5  # words
 _MIN_SIMILARITY = 0.8
 _FIRST_CJK = 0x2E80  # from here on scripts write words without spaces between them
-_BASE = np.uint64(0x9E3779B97F4A7C15)  # any odd number: it has an inverse modulo 2^64
-_INVERSE = np.uint64(pow(int(_BASE), -1, 2**64))
 _ROWS_AT_ONCE = 2**17  # of a key file: 16 MiB
 _PAIRS_AT_ONCE = 2**14  # compared: a page of 4 KiB for each of the two, 128 MiB
 
@@ -54,7 +54,7 @@ def band_keys(signature: np.ndarray) -> np.ndarray:
     rows = signature.reshape(len(signature), NUM_BANDS, -1).astype(np.uint64)  # (D, B, H / B)
     keys = np.zeros(rows.shape[:2], dtype=np.uint64)
     for column in range(rows.shape[2]):
-        keys = _mixed(keys * _BASE + rows[:, :, column])
+        keys = mix(keys * np.uint64(BASE) + rows[:, :, column])
     return keys
 
 
@@ -145,8 +145,7 @@ def _band_column(key_file: Path, band: int) -> np.ndarray:
 def _shingle_hashes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Hashes of all shingles: uint32 (S,), and where those of each text begin: (D,).
 
-    A text of fewer than 5 words is one shingle. The hash of characters i to j is (P[j] - P[i]) base^-i, where
-    P[i] sums code[k] base^k over k < i: one pass over the characters, whatever the length of a shingle.
+    A text of fewer than 5 words is one shingle.
     """
     codes = np.frombuffer((" ".join(texts) + " ").encode("utf-32-le"), dtype=np.uint32)
     is_space = codes == ord(" ")
@@ -162,24 +161,8 @@ def _shingle_hashes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     last_word = np.minimum(first_word + _SHINGLE_LEN, ends[of_text])  # behind it
     left, right = words[first_word], np.append(words, len(codes))[last_word]
 
-    sums = np.zeros(len(codes) + 1, dtype=np.uint64)
-    np.cumsum(_mixed(codes.astype(np.uint64)) * _powers(_BASE, len(codes)), out=sums[1:])
-    hashes = _mixed((sums[right] - sums[left]) * _powers(_INVERSE, len(codes))[left])
+    hashes = hash_runs(prefix_sums(mix(codes.astype(np.uint64))), left, right)
     return (hashes >> np.uint64(32)).astype(np.uint32), starts
-
-
-def _powers(base: np.uint64, count: int) -> np.ndarray:
-    """base^0, base^1, ... modulo 2^64: uint64 (count,)."""
-    factors = np.full(count, base, dtype=np.uint64)
-    factors[:1] = 1
-    return np.cumprod(factors)
-
-
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """Each value scrambled (the finaliser of SplitMix64): nearby numbers become unrelated ones."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
 
 
 @lru_cache(maxsize=1)

@@ -1,13 +1,9 @@
 """Texts as 64-bit hashes of their runs of 13 words, their lines and themselves, without a loop over words.
 
 Words are runs of letters and digits in lower case, in any script; all else separates them, so "Don’t" and
-"don't" are the same two words. A run of words, and a line or text, has one hash, whatever separates them:
-
-    "One two, three"   words  one two three   hash of words i to j   mix((T[j] - T[i]) / B^i)
-                                              T[j]                   sum over k < j of word k times B^k
-
-Arithmetic is modulo 2^64, where the odd B has an inverse; a word is hashed from its characters in the same
-way. Two different runs share a hash once in 2^64 pairs: a billion runs against ten million, once in 2,000.
+"don't" are the same two words. A run of words, and a line or text, has one hash, whatever separates them.
+It is made of the hashes of its words (see `run_hashes`), and these of their characters in the same way: a
+billion runs against ten million have a hash in common by chance once in 2,000.
 """
 
 from collections.abc import Sequence
@@ -17,13 +13,10 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from t2t.data.run_hashes import Hashes, Places, hash_runs, prefix_sums
+
 NGRAM = 13  # words, as in Brown et al. 2020, arXiv:2005.14165, appendix C
 MAX_CHARACTERS = 2**19  # of all texts of one call, with a separator each
-
-Hashes = npt.NDArray[np.uint64]
-Places = npt.NDArray[np.int64]
-
-_BASE = 0x9E3779B97F4A7C15  # odd, and as good as random: the golden ratio times 2^64
 
 
 @dataclass(frozen=True)
@@ -55,8 +48,8 @@ def hash_texts(texts: Sequence[str], *, by_line: bool = True) -> TextHashes:
     in_word = _alphanumeric()[codes]
     edges = np.flatnonzero(in_word[1:] != in_word[:-1]) + 1
     starts, ends = edges[0::2], edges[1::2]  # of each word, in characters
-    words = _mix(_ranges(_prefix_sums(codes), starts, ends))
-    sums = _prefix_sums(words)
+    words = hash_runs(prefix_sums(codes), starts, ends)
+    sums = prefix_sums(words)
 
     # The first word at or after each text's beginning; one entry more, for the end of the last.
     bounds = np.searchsorted(starts, np.cumsum([1, *(len(text) + 1 for text in lowered)]))
@@ -74,37 +67,11 @@ def hash_texts(texts: Sequence[str], *, by_line: bool = True) -> TextHashes:
     begins, stops = begins[wordy], stops[wordy]
     return TextHashes(
         num_words=num_words,
-        ngrams=_mix(_ranges(sums, first, first + NGRAM)),
+        ngrams=hash_runs(sums, first, first + NGRAM),
         ngram_texts=text_of_word[first],
-        wholes=_mix(_ranges(sums, begins, stops)),
+        wholes=hash_runs(sums, begins, stops),
         whole_texts=text_of_word[begins],
     )
-
-
-def _prefix_sums(values: npt.NDArray[np.unsignedinteger]) -> Hashes:
-    """T of the heading (len(values) + 1,)."""
-    sums = np.zeros(len(values) + 1, dtype=np.uint64)
-    np.cumsum(values * _powers(_BASE)[: len(values)], out=sums[1:])
-    return sums
-
-
-def _ranges(sums: Hashes, begins: Places, stops: Places) -> Hashes:
-    return (sums[stops] - sums[begins]) * _powers(pow(_BASE, -1, 2**64))[begins]
-
-
-def _mix(hashes: Hashes) -> Hashes:
-    """Spread the bits: the finaliser of SplitMix64 (Steele et al. 2014), a bijection."""
-    hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return hashes ^ (hashes >> np.uint64(31))
-
-
-@cache
-def _powers(base: int) -> Hashes:
-    """1, base, base^2, ... modulo 2^64, for every character of a call, with the separators around them."""
-    factors = np.full(MAX_CHARACTERS + 2, base, dtype=np.uint64)
-    factors[0] = 1
-    return np.cumprod(factors)
 
 
 @cache

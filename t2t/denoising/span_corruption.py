@@ -10,7 +10,8 @@ be neighbours (`sampling.random_subsets`: the paper's i.i.d. noise with replaced
 
 Paper: Raffel et al. 2020, arXiv:1910.10683, sections 3.1.4 and 3.3.4; i.i.d. noise: section 3.3.2, table 3.
 Lengths and span counts agree with `random_spans_helper` and `random_spans_noise_mask` of the T5 code
-(t5/data/preprocessors.py).
+(t5/data/preprocessors.py), but that T5 reads a token less at a density of .5 where targets would be longer
+than inputs.
 """
 
 from typing import NamedTuple
