@@ -1,14 +1,14 @@
 """`t2t run`: rows through a task's template, and the model's answers."""
 
 import json
-import os
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from t2t.cli.answer_file import Kept, partial_file, read_kept, write_answers
 from t2t.cli.options import (
     AdapterOption,
     DeviceOption,
@@ -57,6 +57,9 @@ def run(
             help="Where the answers go, one JSON object a line; replaced if there.",
         ),
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the answers that a stopped run left beside --output.")
+    ] = False,
     template: Annotated[
         str | None, typer.Option(metavar="NAME|all", help="A template's name. Default: the first one.")
     ] = None,
@@ -73,16 +76,21 @@ def run(
 ) -> None:
     """Ask a model one row of a task, or a file of rows. Its templates make prompts of them."""
     row = _row(values or [])
-    _check_source_of_rows(bool(row), input_file, output_file)
+    _check_source_of_rows(bool(row), input_file, output_file, resume)
     from t2t.data.readers import read_rows
     from t2t.inference import Text2Text
+    from t2t.inference.task_prompts import choose_templates
     from t2t.templates import read_task_file
 
     file = read_task_file(task, tasks_dirs=tasks_dirs or ())
+    names = [one.name for one in choose_templates(file, template)]
+    kept = read_kept(output_file, names) if output_file is not None and resume else Kept()
     loaded = Text2Text.load(model, device=device, dtype=dtype, adapter=adapter)
+    rows = [row] if input_file is None else read_rows(input_file)
+    named = ((f"row:{index}", row) for index, row in enumerate(rows))  # as `Text2Text.run` names them
     predictions: Iterator[Prediction] = loaded.run(
         file,
-        iter([row]) if input_file is None else read_rows(input_file),
+        islice(named, kept.num_rows, None),
         template=template,
         shots=shots,
         seed=seed,
@@ -90,9 +98,9 @@ def run(
         max_new_tokens=max_new_tokens,
     )
     if input_file is not None and output_file is not None:
-        num_templates = len(file.templates) if template == "all" else 1
         with progress_bar("asking", unit="rows", total=_num_rows(input_file)) as advance:
-            summary = _write_answers(predictions, output_file, num_templates, on_row=advance)
+            advance(kept.num_rows)
+            summary = write_answers(predictions, output_file, len(names), kept, on_row=advance)
         if as_json:
             print_json({"task": file.task, "output": str(output_file), **summary})
         else:
@@ -121,12 +129,16 @@ def _row(values: Iterable[str]) -> dict[str, Any]:
     return row
 
 
-def _check_source_of_rows(has_row: bool, input_file: Path | None, output_file: Path | None) -> None:
+def _check_source_of_rows(
+    has_row: bool, input_file: Path | None, output_file: Path | None, resume: bool
+) -> None:
     if has_row == (input_file is not None):
         raise typer.BadParameter(
             "give either a row with --set COLUMN=TEXT or a file of rows with --input FILE"
         )
     if output_file is None:
+        if resume:
+            raise typer.BadParameter("--resume goes on with answers beside --output")
         return
     if input_file is None:
         raise typer.BadParameter("--output is for the rows of an --input file")
@@ -134,8 +146,10 @@ def _check_source_of_rows(has_row: bool, input_file: Path | None, output_file: P
         raise typer.BadParameter(f"--output writes JSON lines: name it {output_file.stem}.jsonl")
     if not output_file.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {output_file.parent} for --output")
-    if (aside := _aside(output_file)).exists():
-        raise typer.BadParameter(f"answers of a run that was stopped are in {aside}: rename or remove it")
+    if (partial := partial_file(output_file)).exists() and not resume:
+        raise typer.BadParameter(
+            f"answers of a run that was stopped are in {partial}: go on with --resume, or remove it"
+        )
     if output_file.exists() and output_file.samefile(input_file):
         raise typer.BadParameter("--output is the --input file, and would replace its rows: name another one")
 
@@ -145,39 +159,3 @@ def _num_rows(path: Path) -> int:
     from t2t.data.readers import read_rows
 
     return sum(1 for _ in read_rows(path))
-
-
-def _aside(output: Path) -> Path:
-    """Where answers stand until all are there."""
-    return output.with_name(f"{output.name}.partial")
-
-
-def _write_answers(
-    predictions: "Iterable[Prediction]", output: Path, num_templates: int, *, on_row: Callable[[], None]
-) -> dict[str, int]:
-    """Write answers aside and rename; an interrupted run leaves what it has under `<output>.partial`.
-
-    Args:
-        num_templates: predictions per row, which come one after the other.
-        on_row: called after each row.
-    """
-    aside = _aside(output)
-    num_answers = num_truncated = 0
-    try:
-        with open(aside, "w", encoding="utf-8") as file:
-            for prediction in predictions:
-                row_index, place = divmod(num_answers, num_templates)
-                document = {"row": row_index, **prediction_document(prediction)}
-                file.write(json.dumps(document, ensure_ascii=False) + "\n")
-                num_answers += 1
-                num_truncated += prediction.truncated
-                if place == num_templates - 1:
-                    on_row()
-    except BaseException:  # Ctrl-C too: hours of answers are worth a line
-        if num_answers:
-            print(f"stopped: {num_answers} answers are in {aside}", file=sys.stderr)
-        else:
-            aside.unlink(missing_ok=True)
-        raise
-    os.replace(aside, output)
-    return {"num_answers": num_answers, "num_truncated": num_truncated}

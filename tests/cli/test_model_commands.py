@@ -146,12 +146,31 @@ def test_an_interrupted_run_keeps_what_it_has_beside_the_old_output(
     monkeypatch.setattr(Text2Text, "run", stop_after_two)
     ended = t2t("run", mood, "--input", rows_file, "--output", output)
     assert ended.code == 130
-    assert ended.err == f"stopped: 2 answers are in {output}.partial\n"
+    assert ended.err == f"stopped: 2 answers are in {output}.partial; go on with --resume\n"
     assert output.read_text() == "of an earlier run"
     assert len(read_lines(tmp_path / "answers.jsonl.partial")) == 2
     again = t2t("run", mood, "--input", rows_file, "--output", output)
-    assert again.code == 2 and f"{output}.partial" in again.err.replace("\n", "")
+    assert again.code == 2 and "--resume" in again.err
     assert len(read_lines(tmp_path / "answers.jsonl.partial")) == 2
+
+
+def test_a_stopped_run_is_gone_on_with(t2t, toy_starter, mood, rows_file, tmp_path):
+    output, partial = tmp_path / "answers.jsonl", tmp_path / "answers.jsonl.partial"
+    line = ["run", mood, "--input", rows_file, "--output", output, "--shots", "1", "--template"]
+    assert t2t(*line, "all").code == 0
+    answers = output.read_bytes().splitlines(keepends=True)
+    answers[0] = answers[0].replace(b'"text": "', b'"text": "kept ')
+    # A whole row, one answer of the next, and what was written of another when the run was killed.
+    partial.write_bytes(b"".join(answers[:4]) + answers[4][:20])
+    assert t2t(*line, "all", "--resume").out == f"{output}: 9 answers, 0 truncated\n"
+    assert output.read_bytes() == b"".join(answers)
+    assert not partial.exists()
+
+    partial.write_bytes(answers[0])
+    ended = t2t(*line, "good day", "--resume")
+    assert ended.code == 1
+    assert ended.err.startswith("T2TError: the run that was stopped asked with other templates: ")
+    assert partial.read_bytes() == answers[0]
 
 
 def test_a_corrupt_row_is_found_before_anything_is_asked(t2t, toy_starter, mood, rows_file, tmp_path):
