@@ -161,14 +161,23 @@ def share_with_denoising(
 
 
 def build_batches(
-    mixture: Mixture, tokenizer: PreTrainedTokenizerBase, config: FinetuneConfig, *, seed: int
+    mixture: Mixture,
+    tokenizer: PreTrainedTokenizerBase,
+    config: FinetuneConfig,
+    *,
+    seed: int,
+    window: int | None = None,
 ) -> MixtureBatches:
-    """Batches of a mixture, of the sizes that the config names."""
+    """Batches of a mixture, of the sizes that the config names.
+
+    Args:
+        window: batches sorted together; None takes that of the config.
+    """
     return MixtureBatches(
         mixture.draw,
         tokenizer,
         batch_size=config.training.batch_size,
-        window=config.bucketing.window,
+        window=window or config.bucketing.window,
         max_source_len=config.lengths.max_source_len,
         max_target_len=config.lengths.max_target_len,
         source_multiple=config.bucketing.source_multiple,
@@ -200,7 +209,9 @@ def build_validation(
     evenly = {"rates": {task.name: 1.0 for task in validated}, "weights": {}}
     mixture = config.mixture.model_copy(update=evenly)
     held = build_mixture(validated, mixture, split=SPLIT, seed=_VALIDATION_SEED)
-    batches = build_batches(held, tokenizer, config, seed=_VALIDATION_SEED)
+    # One window of all batches: the first of a larger one would be of some lengths, and so of some tasks.
+    num_batches = config.training.num_eval_batches
+    batches = build_batches(held, tokenizer, config, seed=_VALIDATION_SEED, window=num_batches)
     if wanted.metric == "loss":
         return batches, None
     return batches, TaskScorer(

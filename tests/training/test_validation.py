@@ -96,6 +96,18 @@ def test_tasks_are_validated_equally_often_whatever_their_rates(both_validated, 
     assert counts["toy_sums"] == pytest.approx(100, abs=4 * 7.1)
 
 
+def test_validation_batches_hold_the_first_draws_and_no_others(both_validated):
+    # two batches of four rows, beside a window of three in training
+    config = finetune_config(both_validated)
+    tasks = choose_tasks(config.mixture)
+    tokenizer = load_model(both_validated["model"]["init_from"], device="cpu").tokenizer
+    batches, _ = build_validation(tasks, tokenizer, config)
+    evenly = config.mixture.model_copy(update={"rates": {task.name: 1.0 for task in tasks}})
+    drawn = map(build_mixture(tasks, evenly, split="validation", seed=0).draw, range(2 * 4))
+    names = [f"{example.task}/{example.template}/{example.example_id}" for example in drawn]
+    assert sorted(name for number in range(2) for name in batches(number).names) == sorted(names)
+
+
 def test_the_score_is_that_of_evaluation_and_its_mean_is_over_tasks(both_validated):
     config = finetune_config(both_validated, validation=SCORE, training={"num_steps": 1})
     finetune(config)
