@@ -186,8 +186,16 @@ def pad(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
 
 
 def check_text(text: object, name: str, location: Location) -> None:
-    """Raises: InferenceError unless it is a str with more than whitespace in it."""
+    """Raises: InferenceError unless it is a str of whole characters, more than whitespace."""
     if not isinstance(text, str):
         raise InferenceError(f"{name} is no text but {type(text).__name__}: {text!r:.80}", where=location)
     if not text.strip():
         raise InferenceError(f"{name} is empty", where=location, mend="give it at least one word")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # of a pair that was cut in two; no tokenizer takes it
+        raise InferenceError(
+            f"{name} holds half of a surrogate pair, which is no character: {text[error.start]!r}",
+            where=location,
+            mend='leave it out, as text.encode(errors="ignore").decode() does',
+        ) from error

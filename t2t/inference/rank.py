@@ -56,6 +56,10 @@ class ChoiceEncoder:
         """
         if len(self._known) > MAX_KNOWN_CHOICES:
             self._known.clear()
+        for prompt in prompts:
+            for choice in prompt.choices or ():
+                if not isinstance(choice, str):  # such as a list, by which nothing can be looked up
+                    check_text(choice, "an answer choice", prompt.location)
         new = {
             prompt.choices: prompt
             for prompt in reversed(prompts)  # so that an error names the first prompt with these choices

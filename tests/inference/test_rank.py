@@ -179,6 +179,13 @@ def test_scores_that_are_not_finite_are_refused(t5):
         ([], "there are no answer choices\n  where: sources[1]\n  mend:  give at least one"),
         (["a", " "], "an answer choice is empty\n  where: sources[1]\n  mend:  give it at least one word"),
         (["a", 3], "an answer choice is no text but int: 3\n  where: sources[1]"),
+        (["a", ["b"]], "an answer choice is no text but list: ['b']\n  where: sources[1]"),
+        (
+            ["a", "so good \ud83d"],
+            "an answer choice holds half of a surrogate pair, which is no character: '\\ud83d'\n"
+            "  where: sources[1]\n"
+            '  mend:  leave it out, as text.encode(errors="ignore").decode() does',
+        ),
         (
             ["yes", "no", "yes"],
             "an answer choice is there twice: 'yes'\n  where: sources[1]\n  have:  yes, no, yes",

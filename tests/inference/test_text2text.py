@@ -163,6 +163,16 @@ def test_load_passes_name_device_and_dtype(t5, monkeypatch):
             "the source is no text but NoneType: None\n  where: sources[1]",
         ),
         (
+            lambda model: model.generate("so good \ud83d"),
+            "the source holds half of a surrogate pair, which is no character: '\\ud83d'\n"
+            "  where: source\n"
+            '  mend:  leave it out, as text.encode(errors="ignore").decode() does',
+        ),
+        (
+            lambda model: model.rank("Which?", [["good", "bad"]]),
+            "an answer choice is no text but list: ['good', 'bad']\n  where: source",
+        ),
+        (
             lambda model: model.rank("Which?", "yes"),
             "answer_choices is a single text: 'yes'\n  mend:  put the choices into a list",
         ),
