@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
+
     from t2t.config import ObjectiveConfig
     from t2t.data.mixture import Mixture
     from t2t.data.task import Task
@@ -79,7 +81,7 @@ def load(
     name: "str | Path | None" = None,
     *,
     device: str = "auto",
-    dtype: str = "auto",
+    dtype: "str | torch.dtype" = "auto",
     adapter: "AnyAdapter | None" = None,
 ) -> "Text2Text":
     """Load a model by name: None for the starter that ships with t2t, a folder, or a Hub id.

@@ -41,7 +41,8 @@ def task_prompts(
         shots: demonstrations in front of each source. They depend on (seed, example_id) alone, and are
             never the query itself.
         demonstrations: labelled rows to draw them from; None takes the task file's own `examples`.
-    Raises: InferenceError at once if there are fewer demonstrations than shots.
+    Raises: InferenceError at once if there are fewer demonstrations than shots; when it gets there, for a row
+        that is none.
     """
     pools: dict[str, list[RenderedExample]] = {}
     if shots:
@@ -82,7 +83,14 @@ def _prompt(
 def _contexts(file: TaskFile, rows: Rows, name: str) -> Iterator[tuple[str, Row]]:
     """Pairs (example_id, row under the names that templates use)."""
     for index, row in enumerate(rows):
-        row_id, values = (f"{name}:{index}", row) if isinstance(row, Mapping) else row
+        # What is no mapping and no pair is a slip, such as a text whose letters are taken for rows.
+        row_id, values = row if isinstance(row, tuple | list) and len(row) == 2 else (f"{name}:{index}", row)
+        if not isinstance(values, Mapping):
+            raise InferenceError(
+                f"a row is a mapping of columns, not {type(values).__name__}: {values!r:.80}",
+                where=Location(field=f"{file.task}, {row_id}"),
+                mend='write {"column": value, ...} for one row, and a list of such for several',
+            )
         yield row_id, file.context(values)
 
 

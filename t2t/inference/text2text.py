@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
 
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from t2t.data.task import Task
@@ -92,7 +93,7 @@ class Text2Text:
         name: str | Path | None = None,
         *,
         device: str = "auto",
-        dtype: str = "auto",
+        dtype: str | torch.dtype = "auto",
         adapter: AnyAdapter | None = None,
     ) -> "Text2Text":
         """Load a model by name: None for the starter that ships with t2t, a folder, or a Hub id.
@@ -145,7 +146,7 @@ class Text2Text:
             raise ModelError("the model has no adapters", mend="load it with adapter=...")
         return self.adapters
 
-    def save(self, folder: str | Path, *, dtype: str | None = None) -> None:
+    def save(self, folder: str | Path, *, dtype: str | torch.dtype | None = None) -> None:
         """Write model and tokenizer as a folder that `load` and `from_pretrained` read.
 
         With adapters it is the adapter in use that is written, unless it was merged. The record of what the
@@ -153,7 +154,7 @@ class Text2Text:
 
         Args:
             dtype: store the weights as "float32" or "bfloat16"; None keeps their own.
-        Raises: ModelError if the record of the model's training is malformed.
+        Raises: ModelError for another dtype, or if the record of the model's training is malformed.
         """
         record = TrainingRecord.of_models(self.places) if self.places else None
         save_model(self.model, self.tokenizer, folder, dtype=dtype, record=record)
@@ -325,7 +326,7 @@ class Text2Text:
         file = _task_file(task)
         prompts = task_prompts(
             file,
-            [rows] if isinstance(rows, Mapping) else rows,
+            [rows] if isinstance(rows, Mapping | str) else rows,  # a text is no row, and its letters are none
             templates=choose_templates(file, template),
             shots=shots,
             demonstrations=demonstrations,

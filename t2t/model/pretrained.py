@@ -8,7 +8,7 @@ that comes with a checkpoint is never run.
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,9 @@ class LoadedModel:
     name: str
 
 
-def load_model(name: str | Path | None = None, *, device: str = "auto", dtype: str = "auto") -> LoadedModel:
+def load_model(
+    name: str | Path | None = None, *, device: str = "auto", dtype: str | torch.dtype = "auto"
+) -> LoadedModel:
     """Load an encoder-decoder and its tokenizer.
 
     Args:
@@ -100,7 +102,7 @@ def save_model(
     tokenizer: PreTrainedTokenizerBase,
     folder: str | Path,
     *,
-    dtype: str | None = None,
+    dtype: str | torch.dtype | None = None,
     weights: Mapping[str, torch.Tensor] | None = None,
     record: TrainingRecord | None = None,
 ) -> None:
@@ -113,16 +115,18 @@ def save_model(
         dtype: store the weights as "float32" or "bfloat16" (half the size); None keeps their own.
         weights: the state dict to write, where the model itself holds only slices; None takes its own.
         record: what the model has been trained on, which evaluation reads beside the weights.
+    Raises: ModelError for another dtype.
     """
+    stored = None if dtype is None else named_dtype(dtype, have=DTYPES)
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     weights = model.state_dict() if weights is None else weights
-    if dtype is not None:
+    if stored is not None:
         # Tied weights are one tensor under several names, and must stay one to be stored once.
         cast: dict[int, torch.Tensor] = {}
         weights = {
-            key: cast.setdefault(weight.data_ptr(), weight.to(DTYPES[dtype]))
+            key: cast.setdefault(weight.data_ptr(), weight.to(stored))
             for key, weight in weights.items()
         }
     with _quiet_loading():
@@ -193,19 +197,25 @@ def _devices() -> list[str]:
     return ["cpu", *cuda, *(["mps"] if torch.backends.mps.is_available() else [])]
 
 
-def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
+def choose_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
     """The torch dtype of that name, or for "auto" what keeps answers right and fast on that device."""
     if dtype == "auto":
         # CPUs with bfloat16 units exist, but float32 gives the same answers on every machine.
         has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if has_bfloat16 else torch.float32
-    if dtype not in DTYPES:
+    return named_dtype(dtype, have=["auto", *DTYPES])
+
+
+def named_dtype(dtype: str | torch.dtype, *, have: Iterable[str]) -> torch.dtype:
+    """The dtype for weights of that name, or itself. Raises: ModelError, with what there is, for another."""
+    name = str(dtype).removeprefix("torch.")
+    if name not in DTYPES:
         raise ModelError(
-            f'weights cannot be "{dtype}"',
-            have=["auto", *DTYPES],
-            mend="float16 overflows in T5's feed-forward layers; use bfloat16" if "16" in dtype else None,
+            f'weights cannot be "{name}"',
+            have=have,
+            mend="float16 overflows in T5's feed-forward layers; use bfloat16" if "16" in name else None,
         )
-    return DTYPES[dtype]
+    return DTYPES[name]
 
 
 def _check_weights(name: str, missing: list[str]) -> None:

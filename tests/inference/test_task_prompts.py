@@ -144,6 +144,26 @@ def test_choices_that_cannot_be_ranked_name_their_task_template_and_row(mood, lo
     )
 
 
+@pytest.mark.parametrize(
+    ("rows", "options", "row_id", "found"),
+    [
+        ("I loved it", {}, "row:0", "'I loved it'"),
+        ("", {}, "row:0", "''"),
+        ([{"text": "x"}, "I loved it"], {}, "row:1", "'I loved it'"),
+        ([("test:7", "I loved it")], {}, "test:7", "'I loved it'"),
+        ({"text": "x"}, {"shots": 1, "demonstrations": {"text": "y"}}, "demonstration:0", "'text'"),
+    ],
+)
+def test_a_row_that_is_no_mapping_is_refused_in_words(mood, t5, rows, options, row_id, found):
+    with pytest.raises(InferenceError) as raised:
+        t5.run(mood, rows, **options)
+    assert str(raised.value) == (
+        f"a row is a mapping of columns, not str: {found}\n"
+        f"  where: toy_mood, {row_id}\n"
+        '  mend:  write {"column": value, ...} for one row, and a list of such for several'
+    )
+
+
 def test_unknown_names_come_back_with_the_nearest(mood, t5):
     with pytest.raises(TemplateError, match='mend:  did you mean "good day"'):
         t5.run(mood, {"text": "x"}, template="god day")

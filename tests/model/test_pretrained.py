@@ -132,6 +132,24 @@ def test_float16_is_refused_with_its_reason(checkpoint):
     )
 
 
+def test_float16_is_not_stored_either(tmp_path, tokenizer):
+    with pytest.raises(ModelError) as raised:
+        save_model(tiny_t5(), tokenizer, tmp_path / "runs" / "model", dtype="float16")
+    assert str(raised.value) == (
+        'weights cannot be "float16"\n'
+        "  have:  float32, bfloat16\n"
+        "  mend:  float16 overflows in T5's feed-forward layers; use bfloat16"
+    )
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_dtype_of_torch_is_as_good_as_its_name(checkpoint, tmp_path):
+    loaded = load_model(checkpoint, device="cpu", dtype=torch.bfloat16)
+    assert loaded.model.shared.weight.dtype == loaded.dtype == torch.bfloat16
+    save_model(loaded.model, loaded.tokenizer, tmp_path / "other", dtype=torch.float32)
+    assert load_file(tmp_path / "other" / "model.safetensors")["shared.weight"].dtype == torch.float32
+
+
 def test_an_unknown_device_is_refused(checkpoint):
     with pytest.raises(ModelError, match='torch finds no device "gpu" here'):
         load_model(checkpoint, device="gpu")
