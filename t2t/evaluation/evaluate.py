@@ -48,7 +48,7 @@ def evaluate(
     tasks: Sequence[str | Path | Task],
     *,
     templates: str | Sequence[str] = ALL,
-    shots: Sequence[int] = (0,),
+    shots: int | Sequence[int] = (0,),
     seeds: int = 1,
     seed: int = 0,
     split: str | None = None,
@@ -67,8 +67,8 @@ def evaluate(
     Args:
         tasks: names, paths of task files, or tasks.
         templates: names, or "all" for every template that asks the original task.
-        shots: numbers of demonstrations, each a condition of its own; demonstrations are drawn from the
-            training rows, or from the task file's examples where there are none.
+        shots: numbers of demonstrations, each a condition of its own, or a single one; demonstrations are
+            drawn from the training rows, or from the task file's examples where there are none.
         seeds: how often demonstrations are drawn anew, with seeds seed, seed + 1, ...; without shots nothing
             is drawn, and one pass is made.
         split: None takes test where it is labelled, else validation.
@@ -83,8 +83,12 @@ def evaluate(
     Raises: EvaluationError for options out of range, or tasks the model has seen; whatever tasks, templates,
         rows and the model raise.
     """
-    _check_options(tasks, shots=shots, seeds=seeds, limit=limit)
+    shots = (shots,) if isinstance(shots, int) else shots
+    _check_options(tasks, templates=templates, shots=shots, seeds=seeds, limit=limit)
     loaded = [task if isinstance(task, Task) else Task.load(task, data_root=data_root) for task in tasks]
+    names = [task.name for task in loaded]  # which a name and a path have in common
+    if len(set(names)) < len(names):
+        raise EvaluationError(f"a task is named twice: {', '.join(names)}")
     if trained_on is None:
         record = TrainingRecord.of_models(model.places)
     else:
@@ -164,15 +168,21 @@ def _check_unseen(tasks: Sequence[Task], record: TrainingRecord) -> None:
 
 
 def _check_options(
-    tasks: Sequence[str | Path | Task], *, shots: Sequence[int], seeds: int, limit: int | None
+    tasks: Sequence[str | Path | Task],
+    *,
+    templates: str | Sequence[str],
+    shots: Sequence[int],
+    seeds: int,
+    limit: int | None,
 ) -> None:
     if not tasks or isinstance(tasks, str):
         raise EvaluationError(
             "tasks are a list of at least one", mend='write evaluate(model, ["sst2"]) for a single one'
         )
-    names = [task.name if isinstance(task, Task) else str(task) for task in tasks]
-    if len(set(names)) < len(names):
-        raise EvaluationError(f"a task is named twice: {', '.join(names)}")
+    if not isinstance(templates, str) and (not templates or len(set(templates)) < len(templates)):
+        raise EvaluationError(
+            f'templates are different names, at least one, or "{ALL}", not {list(templates)}'
+        )
     if not shots or min(shots) < 0 or len(set(shots)) < len(shots):
         raise EvaluationError(f"shots are different numbers from 0 upwards, not {list(shots)}")
     if seeds < 1:

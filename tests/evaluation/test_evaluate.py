@@ -173,7 +173,13 @@ def test_a_source_that_is_too_long_loses_demonstrations_before_its_question(mood
         ({"shots": (0, 0)}, "shots are different numbers from 0 upwards, not [0, 0]"),
         ({"shots": ()}, "shots are different numbers from 0 upwards, not []"),
         ({"shots": (-1,)}, "shots are different numbers from 0 upwards, not [-1]"),
+        ({"shots": -1}, "shots are different numbers from 0 upwards, not [-1]"),
         ({"seeds": 0}, "seeds is at least 1, not 0"),
+        ({"templates": []}, 'templates are different names, at least one, or "all", not []'),
+        (
+            {"templates": ["good day", "good day"]},
+            "templates are different names, at least one, or \"all\", not ['good day', 'good day']",
+        ),
         ({"limit": 0}, "limit is at least 1 row, not 0"),
     ],
 )
@@ -181,6 +187,11 @@ def test_options_out_of_range_are_refused(rule_model, mood, options, message):
     with pytest.raises(EvaluationError) as caught:
         evaluate(rule_model(knows_all), [mood], **options)
     assert str(caught.value) == message
+
+
+def test_one_number_of_shots_needs_no_list(rule_model, mood):
+    evaluation = evaluate(rule_model(knows_all), [mood], templates=["good day"], shots=2)
+    assert [one.shots for one in evaluation.results] == [2]
 
 
 def test_tasks_are_a_list_of_different_ones(rule_model, mood):
@@ -192,3 +203,5 @@ def test_tasks_are_a_list_of_different_ones(rule_model, mood):
     with pytest.raises(EvaluationError) as caught:
         evaluate(rule_model(knows_all), [mood, mood])
     assert str(caught.value) == "a task is named twice: toy_mood, toy_mood"
+    with pytest.raises(EvaluationError, match=r"^a task is named twice: toy_mood, toy_mood$"):
+        evaluate(rule_model(knows_all), [mood, mood.file.path])  # in two spellings
