@@ -88,6 +88,7 @@ def load_model(
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise _loading_error(str(place), is_local, error) from error
     _check_weights(str(place), sorted(report["missing_keys"]))
+    _take_target_language(tokenizer, model)
     return LoadedModel(
         model=model.to(torch_device).eval(),
         tokenizer=tokenizer,
@@ -126,8 +127,7 @@ def save_model(
         # Tied weights are one tensor under several names, and must stay one to be stored once.
         cast: dict[int, torch.Tensor] = {}
         weights = {
-            key: cast.setdefault(weight.data_ptr(), weight.to(stored))
-            for key, weight in weights.items()
+            key: cast.setdefault(weight.data_ptr(), weight.to(stored)) for key, weight in weights.items()
         }
     with _quiet_loading():
         if (adapters := adapters_of(model)) is None:
@@ -216,6 +216,18 @@ def named_dtype(dtype: str | torch.dtype, *, have: Iterable[str]) -> torch.dtype
             mend="float16 overflows in T5's feed-forward layers; use bfloat16" if "16" in name else None,
         )
     return DTYPES[name]
+
+
+def _take_target_language(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
+    """Let an mBART's targets be of the language that the model writes.
+
+    What it writes begins with the language token that the model names. Labels end in that of the tokenizer's
+    tgt_lang, by default src_lang's, and their last token is what the decoder then begins with.
+    """
+    start_id = model.generation_config.decoder_start_token_id
+    for language, language_id in getattr(tokenizer, "lang_code_to_id", {}).items():
+        if language_id == start_id and hasattr(tokenizer, "tgt_lang"):
+            tokenizer.tgt_lang = language
 
 
 def _check_weights(name: str, missing: list[str]) -> None:

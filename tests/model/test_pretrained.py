@@ -10,6 +10,9 @@ from transformers import (
     BartForConditionalGeneration,
     GPT2Config,
     GPT2LMHeadModel,
+    MBartConfig,
+    MBartForConditionalGeneration,
+    MBartTokenizer,
     MT5Config,
     MT5ForConditionalGeneration,
 )
@@ -65,6 +68,22 @@ def test_weights_can_be_stored_as_bfloat16_and_come_back_as_float32(tmp_path, to
     assert torch.equal(loaded.model.shared.weight, model.shared.weight.bfloat16().float())
     # 222,208 weights of 2 bytes and a header: the embedding, which has four names, is there once
     assert (tmp_path / "model" / "model.safetensors").stat().st_size < 2 * model.num_parameters() + 20_000
+
+
+def test_an_mbart_is_scored_on_the_language_that_it_writes(tmp_path):
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", "a", "b"]
+    tokenizer = MBartTokenizer(vocab=[(piece, -1.0) for piece in pieces], src_lang="en_XX")
+    romanian = tokenizer.convert_tokens_to_ids("ro_RO")
+    special = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": romanian}
+    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
+    sizes = {"encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64}
+    config = MBartConfig(vocab_size=len(tokenizer), d_model=32, **heads, **sizes, **special)
+    save_model(MBartForConditionalGeneration(config), tokenizer, tmp_path / "model")
+    loaded = load_model(tmp_path / "model", device="cpu")
+    assert loaded.tokenizer.tgt_lang == "ro_RO"
+    assert loaded.tokenizer("ab").input_ids[-1] == tokenizer.convert_tokens_to_ids("en_XX")
+    labels = loaded.tokenizer(text_target="ab", return_tensors="pt").input_ids
+    assert loaded.model.prepare_decoder_input_ids_from_labels(labels)[0, 0] == romanian
 
 
 def test_saving_replaces_an_older_model_whole(checkpoint, tokenizer):
