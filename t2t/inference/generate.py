@@ -1,7 +1,8 @@
 """Free text: greedy decoding, beam search or sampling, through `transformers`' own generate.
 
-The checkpoint's generation config gives the special tokens (start, end, forced and suppressed ones); how to
-search is said by `Decoding` alone, so that two checkpoints asked the same way answer the same way.
+The checkpoint's generation config gives the special tokens (start, end, forced and suppressed ones) and the
+words it may not write; how to search is said by `Decoding` alone, so that two checkpoints asked the same way
+answer the same way.
 
 Sampling draws one uniform number per source and step and looks it up in the cumulative distribution
 (inverse transform sampling). The numbers depend on the seed and the source alone, not on what else is in the
@@ -138,13 +139,19 @@ def uniform_numbers(decoding: Decoding, source: str) -> torch.Tensor:
 
 
 def _generation_config(model: PreTrainedModel, decoding: Decoding) -> GenerationConfig:
-    """Every search option set, because generate fills each unset one from the checkpoint's own config."""
+    """Every search option that has a neutral value set to it, or to what is asked for.
+
+    Generate fills each unset one from the checkpoint's own config, and so those that have no neutral value,
+    such as bad_words_ids, sequence_bias and stop_strings.
+    """
     own = model.generation_config
     length = {"max_new_tokens": decoding.max_new_tokens}
     if own.max_length is not None and own.max_new_tokens is None:
         # A checkpoint with a max_length of its own gets ours in the same form: both forms together log a
         # warning in every call.
         length = {"max_length": decoding.max_new_tokens + 1}
+    # Both forms of the shortest length together log a warning too.
+    length["min_length" if own.min_new_tokens is None else "min_new_tokens"] = 0
     return GenerationConfig(
         **length,
         num_beams=decoding.num_beams,
@@ -152,9 +159,10 @@ def _generation_config(model: PreTrainedModel, decoding: Decoding) -> Generation
         temperature=1.0,
         top_k=50,
         top_p=1.0,
-        min_length=0,
         length_penalty=1.0,
+        exponential_decay_length_penalty=None if own.exponential_decay_length_penalty is None else (0, 1.0),
         repetition_penalty=1.0,
+        encoder_repetition_penalty=1.0,
         no_repeat_ngram_size=0,
         encoder_no_repeat_ngram_size=0,
         early_stopping=False,

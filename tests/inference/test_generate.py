@@ -105,20 +105,37 @@ def test_numbers_depend_on_seed_and_source():
     assert torch.equal(first, uniform_numbers(longer, "one")[:3])
 
 
-def test_the_search_options_of_a_checkpoint_are_not_used_and_nothing_is_logged(t5, caplog, monkeypatch):
-    model = type(t5.model)(t5.model.config).eval()
-    model.load_state_dict(t5.model.state_dict())
-    model.generation_config.max_length = 142  # as bart-large-cnn has them
-    model.generation_config.min_length = 56
-    model.generation_config.num_beams = 4
-    model.generation_config.length_penalty = 2.0
-    model.generation_config.no_repeat_ngram_size = 3
+CNN = {  # as bart-large-cnn has them
+    "max_length": 142,
+    "min_length": 56,
+    "num_beams": 4,
+    "length_penalty": 2.0,
+    "no_repeat_ngram_size": 3,
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "end_ids"),
+    [
+        (CNN, [1]),
+        ({"min_new_tokens": 8}, list(range(1, 261))),  # every answer ends with its first token
+        ({"exponential_decay_length_penalty": (1, 1000.0)}, [1]),
+        ({"encoder_repetition_penalty": 5.0}, [1]),
+    ],
+)
+def test_the_search_options_of_a_checkpoint_are_not_used_and_nothing_is_logged(
+    t5, caplog, monkeypatch, options, end_ids
+):
+    def answers(**options):
+        model = type(t5.model)(t5.model.config).eval()
+        model.load_state_dict(t5.model.state_dict())
+        model.generation_config.update(eos_token_id=end_ids, **options)
+        found = Text2Text(model, t5.tokenizer).generate(SOURCES, max_new_tokens=8)
+        return [prediction.text for prediction in found]
+
     monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
     with caplog.at_level(logging.WARNING):
-        found = Text2Text(model, t5.tokenizer).generate(SOURCES, max_new_tokens=8)
-    assert [prediction.text for prediction in found] == [
-        prediction.text for prediction in t5.generate(SOURCES, max_new_tokens=8)
-    ]
+        assert answers(**options) == answers()
     assert caplog.records == []
 
 
