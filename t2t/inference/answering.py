@@ -52,9 +52,8 @@ class Answering:
     decoding: Decoding = field(default_factory=Decoding)
 
     def __post_init__(self) -> None:
-        positions = max_positions(self.model)
         check_length_norm(self.length_norm)
-        self.decoding.check(max_target_len=positions)
+        self.decoding.check()
         if self.batch_size < 1:
             raise InferenceError(f"batch_size is at least 1, not {self.batch_size}")
         if self.max_source_len is None:
@@ -69,6 +68,10 @@ class Answering:
             raise InferenceError(
                 f"max_source_len is {self.max_source_len}; the model's encoder has {positions} positions"
             )
+
+    def check_writing(self) -> None:
+        """Raises: InferenceError if a written answer may be longer than the decoder; ranking writes none."""
+        self.decoding.check(max_target_len=max_positions(self.model))
 
     def stream(self, prompts: Iterable[Prompt]) -> Iterator[Prediction]:
         """One prediction per prompt, in order; prompts are read a window at a time.
@@ -124,6 +127,8 @@ class Answering:
     ) -> Iterator[tuple[int, Prediction]]:
         """The same for the prompts without choices."""
         free = [position for position, prompt in enumerate(window) if prompt.choices is None]
+        if free:
+            self.check_writing()
         for batch in self._batches(sources, free, copies=self.decoding.num_beams):
             texts = [window[position].source for position in batch.positions]
             ids, logprobs = generate_batch(self.model, batch, texts, self.decoding)

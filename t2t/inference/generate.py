@@ -43,7 +43,7 @@ class Decoding:
     top_p: float = 1.0
     seed: int | None = None
 
-    def check(self, *, max_target_len: int | None) -> None:
+    def check(self, *, max_target_len: int | None = None) -> None:
         """Raises: InferenceError for a value out of range or options that exclude each other."""
         if self.max_new_tokens < 1 or self.num_beams < 1:
             raise InferenceError(

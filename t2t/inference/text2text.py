@@ -61,7 +61,7 @@ class Text2Text:
             None takes 2048 on a CPU and 16384 elsewhere.
     Attributes:
         adapters: those that are attached to the model; None where there are none.
-    Raises: InferenceError if the model is no encoder-decoder or the tokenizer cannot pad.
+    Raises: InferenceError if the model cannot be scored or the tokenizer cannot pad.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class Text2Text:
         name: str | None = None,
         max_batch_tokens: int | None = None,
     ) -> None:
-        if not hasattr(model, "prepare_decoder_input_ids_from_labels"):
-            raise InferenceError(
-                f"{type(model).__name__} is no encoder-decoder that can be scored",
-                mend="load one with AutoModelForSeq2SeqLM, such as T5, mT5, BART or mBART",
+        if not hasattr(model, needed := "prepare_decoder_input_ids_from_labels"):
+            raise InferenceError(  # some encoder-decoders, M2M100 among them, have all but this
+                f"{type(model).__name__} cannot be scored: it lacks {needed}",
+                mend="load an encoder-decoder that has it, such as T5, mT5, BART or mBART",
             )
         if tokenizer.pad_token_id is None:
             raise InferenceError("the tokenizer has no padding token", mend="set tokenizer.pad_token")
@@ -197,9 +197,9 @@ class Text2Text:
             batch_size: sources at once, at most.
         Raises: InferenceError for an empty source or an option out of range.
         """
-        answering = self._answering(
-            max_source_len, batch_size, decoding=Decoding(max_new_tokens, num_beams, temperature, top_p, seed)
-        )
+        decoding = Decoding(max_new_tokens, num_beams, temperature, top_p, seed)
+        answering = self._answering(max_source_len, batch_size, decoding=decoding)
+        answering.check_writing()  # at once, as every prompt will need it
         return shaped_like(sources, answering.stream(source_prompts(sources)))
 
     @overload

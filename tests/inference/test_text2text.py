@@ -212,9 +212,23 @@ def test_a_model_without_an_encoder_is_refused(t5):
     with pytest.raises(InferenceError) as raised:
         Text2Text(model, t5.tokenizer)
     assert str(raised.value) == (
-        "GPT2LMHeadModel is no encoder-decoder that can be scored\n"
-        "  mend:  load one with AutoModelForSeq2SeqLM, such as T5, mT5, BART or mBART"
+        "GPT2LMHeadModel cannot be scored: it lacks prepare_decoder_input_ids_from_labels\n"
+        "  mend:  load an encoder-decoder that has it, such as T5, mT5, BART or mBART"
     )
+
+
+def test_a_short_decoder_ranks_and_is_refused_only_where_it_is_to_write_more(bart, monkeypatch):
+    example = RenderedExample("Rain:", "bad", ("good", "bad"), ("bad",), "weather", "colon", "test:0")
+    monkeypatch.setattr(bart.model.config, "max_position_embeddings", 32)  # and max_new_tokens is 64
+    assert bart.rank("Rain:", ["good", "bad"]).text == bart.answer(example).text
+    assert bart.score("Rain:", "bad") < 0
+    for ask in (
+        lambda: bart.generate(iter(["never read"])),
+        lambda: bart.answer(replace(example, answer_choices=None)),
+    ):
+        with pytest.raises(InferenceError) as raised:
+            ask()
+        assert str(raised.value) == "max_new_tokens is 64; the model's decoder has 32 positions"
 
 
 def test_a_prediction_is_frozen_and_plain(t5):
