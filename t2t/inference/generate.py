@@ -22,7 +22,8 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from t2t.errors import InferenceError
 from t2t.inference.prompts import SourceBatch
-from t2t.inference.rank import IGNORED, answer_logprobs, encode_batch
+from t2t.inference.rank import answer_logprobs, encode_batch
+from t2t.tokens.batches import IGNORED_LABEL
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,9 @@ def generate_batch(
         logits_processor=processors,
     )  # (batch, 1 + answer_len): the decoder's start token comes first
     answers = sequences[:, 1:]
-    labels = answers.masked_fill(_after_end(answers, model.generation_config.eos_token_id), IGNORED)
+    labels = answers.masked_fill(_after_end(answers, model.generation_config.eos_token_id), IGNORED_LABEL)
     logprobs = answer_logprobs(model, states, batch.attention_mask, sequences[:, :-1], labels)
-    return [[token for token in row if token != IGNORED] for row in labels.tolist()], logprobs
+    return [[token for token in row if token != IGNORED_LABEL] for row in labels.tolist()], logprobs
 
 
 class InverseTransformSampling(LogitsProcessor):

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TypeVar
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerBase
 
 from t2t.errors import InferenceError, Location
@@ -179,10 +180,8 @@ def source_batches(
 
 def pad(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
     """An int64 tensor (len(rows), longest row), filled up with `value` on the right."""
-    padded = torch.full((len(rows), max(map(len, rows))), value, dtype=torch.int64)
-    for row, ids in zip(padded, rows, strict=True):
-        row[: len(ids)] = torch.tensor(ids, dtype=torch.int64)
-    return padded
+    tensors = [torch.tensor(ids, dtype=torch.int64) for ids in rows]
+    return pad_sequence(tensors, batch_first=True, padding_value=value)
 
 
 def check_text(text: object, name: str, location: Location) -> None:

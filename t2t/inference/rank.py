@@ -28,10 +28,10 @@ from transformers.modeling_outputs import BaseModelOutput
 from t2t.errors import InferenceError, Location
 from t2t.inference.prompts import Prompt, SourceBatch, check_text, pad
 from t2t.tokens import encode_texts
+from t2t.tokens.batches import IGNORED_LABEL
 
 LengthNorm = Literal["sum", "mean_token", "mean_byte"]
 
-IGNORED = -100  # marks padding in labels, as cross_entropy and transformers do
 MAX_LOGITS = 2**26  # numbers in the logits of one chunk: 256 MiB as float32
 MAX_KNOWN_CHOICES = 4096  # sets of choices kept tokenised during one call
 
@@ -136,7 +136,7 @@ def choice_logprobs(
     """
     pairs = [(row, ids) for row, choices in enumerate(choice_ids) for ids in choices]
     lengths = [len(ids) for _, ids in pairs]
-    labels = pad([ids for _, ids in pairs], IGNORED).to(batch.input_ids.device)  # (pairs, choice_len)
+    labels = pad([ids for _, ids in pairs], IGNORED_LABEL).to(batch.input_ids.device)  # (pairs, choice_len)
     decoder_input_ids = model.prepare_decoder_input_ids_from_labels(labels=labels)
     source_of_pair = torch.tensor([row for row, _ in pairs], device=labels.device)
     start_ids = decoder_input_ids[:1, :1].expand(len(choice_ids), 1)  # the same for all: no choice is in it
@@ -188,14 +188,14 @@ def answer_logprobs(
 
 
 def token_logprobs(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Log-probabilities (rows, target_len) in float32 of the labels, 0 on padding.
+    """Log-probabilities (..., target_len) in float32 of the labels, 0 on padding.
 
     Args:
-        logits: (rows, target_len, vocab), of any dtype.
-        labels: (rows, target_len), IGNORED on padding.
+        logits: (..., target_len, vocab), of any dtype.
+        labels: (..., target_len), -100 on padding.
     """
     losses = functional.cross_entropy(
-        logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none"
+        logits.float().flatten(0, -2), labels.flatten(), ignore_index=IGNORED_LABEL, reduction="none"
     )
     return -losses.view(labels.shape)
 

@@ -16,9 +16,9 @@ Paper: Liu et al. 2022, arXiv:2205.05638, section 3.2, whose equations these are
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-IGNORED_LABEL = -100
+from t2t.inference.rank import token_logprobs
+from t2t.tokens.batches import IGNORED_LABEL
 
 
 def t_few_losses(logits: Tensor, labels: Tensor) -> Tensor:
@@ -37,14 +37,6 @@ def t_few_losses(logits: Tensor, labels: Tensor) -> Tensor:
         + mean_over_tokens(-wrong, is_token[:, 1:], dim=(-2, -1))
         + length_normalised_losses(logprobs, is_token)
     )
-
-
-def token_logprobs(logits: Tensor, labels: Tensor) -> Tensor:
-    """log p of each label, 0 on padding: (..., target_len), from logits (..., target_len, vocab)."""
-    losses = functional.cross_entropy(
-        logits.flatten(0, -2), labels.flatten(), ignore_index=IGNORED_LABEL, reduction="none"
-    )
-    return -losses.view(labels.shape)
 
 
 def not_token_logprobs(logits: Tensor, labels: Tensor) -> Tensor:

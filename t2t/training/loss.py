@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
-from t2t.training.choice_loss import IGNORED_LABEL, t_few_losses
+from t2t.tokens.batches import IGNORED_LABEL
+from t2t.training.choice_loss import t_few_losses
 from t2t.training.r_drop import check_dropout, divergences
 
 # What the names of a model's weights begin with in a SummedLoss, and in one that DDP wraps.

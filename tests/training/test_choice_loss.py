@@ -5,15 +5,11 @@ import math
 import pytest
 import torch
 
+from t2t.inference.rank import token_logprobs
 from t2t.model import build_model
 from t2t.model.adapters import Adapters
 from t2t.model.soft_prompt import prompt_tuning_config
-from t2t.training.choice_loss import (
-    length_normalised_losses,
-    not_token_logprobs,
-    t_few_losses,
-    token_logprobs,
-)
+from t2t.training.choice_loss import length_normalised_losses, not_token_logprobs, t_few_losses
 from t2t.training.loss import SummedLoss
 
 IGNORED = -100
