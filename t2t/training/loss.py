@@ -110,12 +110,15 @@ class SummedLoss(nn.Module):
         num_choices = choices.shape[1]
         encoder = self.model.get_encoder()
         states = encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        # mBART wants a last token in each row: an absent choice, whose loss is left out, gets the right one.
+        is_absent = (choices == IGNORED_LABEL).all(-1, keepdim=True)
+        present = torch.where(is_absent, choices[:, :1], choices)
         if attention_mask is not None:
             attention_mask = attention_mask.repeat_interleave(num_choices, dim=0)
         logits = self.model(
             encoder_outputs=BaseModelOutput(states.repeat_interleave(num_choices, dim=0)),
             attention_mask=attention_mask,
-            decoder_input_ids=self.model.prepare_decoder_input_ids_from_labels(choices.flatten(0, 1)),
+            decoder_input_ids=self.model.prepare_decoder_input_ids_from_labels(present.flatten(0, 1)),
             use_cache=False,
         ).logits  # (batch * choices, target_len, vocab)
         return logits.unflatten(0, choices.shape[:2])

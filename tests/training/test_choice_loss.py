@@ -1,6 +1,7 @@
 """T-Few's loss, with probabilities that can be followed by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from t2t.inference.rank import token_logprobs
 from t2t.model import build_model
 from t2t.model.adapters import Adapters
+from t2t.model.presets import PRESETS
 from t2t.model.soft_prompt import prompt_tuning_config
 from t2t.training.choice_loss import length_normalised_losses, not_token_logprobs, t_few_losses
 from t2t.training.loss import SummedLoss
@@ -71,9 +73,11 @@ def test_without_wrong_choices_it_is_the_cross_entropy_per_token():
 
 
 @pytest.mark.parametrize(
-    ("preset", "has_prompt"), [("tiny", False), ("tiny", True), ("bart-tiny", False), ("bart-tiny", True)]
+    ("preset", "has_prompt"),
+    [("tiny", False), ("tiny", True), ("bart-tiny", False), ("bart-tiny", True), ("mbart-tiny", False)],
 )
-def test_in_a_batch_each_example_counts_by_its_target_tokens(preset, has_prompt):
+def test_in_a_batch_each_example_counts_by_its_target_tokens(preset, has_prompt, monkeypatch):
+    monkeypatch.setitem(PRESETS, "mbart-tiny", replace(PRESETS["bart-tiny"], is_mbart=True))
     torch.manual_seed(0)
     model = build_model(preset, vocab_size=96, pad_id=0, eos_id=1)
     if has_prompt:  # it stands before the source, whichever way the model is called
