@@ -262,6 +262,9 @@ def restore_optimizer(
 ) -> None:
     """Give the optimizer the state that `optimizer_tensors` took from it.
 
+    A parameter of which the file holds nothing never had a gradient, such as LED's unused ones, and has no
+    state either.
+
     Args:
         untouched: parameters that no step has updated yet, which have no state.
     Raises: CheckpointError if the file is damaged or belongs to another model or optimizer.
@@ -274,10 +277,13 @@ def restore_optimizer(
         if id(parameter) in without:
             state["state"].pop(name.removeprefix("module."), None)  # DDP's prefix, which torch leaves out
     wanted = {f"{name}/{key}" for name, values in state["state"].items() for key in values}
-    if tensors.keys() != wanted:
+    held = {key.rpartition("/")[0] for key in tensors} & state["state"].keys()
+    state["state"] = {name: values for name, values in state["state"].items() if name in held}
+    expected = {key for key in wanted if key.rpartition("/")[0] in held}
+    if tensors.keys() != expected or (wanted and not held):
         raise CheckpointError(
             "the optimizer's state belongs to another model or optimizer",
-            where=Location(file=path, field=min(tensors.keys() ^ wanted)),
+            where=Location(file=path, field=min(tensors.keys() ^ (expected or wanted))),
             mend="resume with the config of the run",
         )
     for name, values in state["state"].items():

@@ -161,6 +161,36 @@ def test_damaged_optimizer_state(write):
         restore_optimizer(path.parent, model, optimizer)
 
 
+def test_a_parameter_without_any_state_never_had_a_gradient(write):
+    folder = write(5)
+    path = folder / "optimizer.safetensors"
+    tensors = load_file(path)
+    unused = min(tensors).partition("/")[0]
+    save_file({key: tensor for key, tensor in tensors.items() if not key.startswith(f"{unused}/")}, path)
+    model, optimizer = trained("adamw_rms", num_steps=0)
+    restore_optimizer(folder, model, optimizer)
+    stateless = {name for name, weight in model.named_parameters() if not optimizer.state.get(weight)}
+    assert stateless == {unused}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors: {key: tensors[key] for key in sorted(tensors)[1:]},  # a part of a parameter's state
+        lambda tensors: {**tensors, "model.stranger/step": torch.tensor(1.0)},
+        lambda tensors: {"model.stranger/step": torch.tensor(1.0)},
+        lambda tensors: {},
+    ],
+)
+def test_state_of_another_model(write, change):
+    folder = write(5)
+    path = folder / "optimizer.safetensors"
+    save_file(change(load_file(path)), path)
+    model, optimizer = trained("adamw_rms", num_steps=0)
+    with pytest.raises(CheckpointError, match="the optimizer's state belongs to another model or optimizer"):
+        restore_optimizer(folder, model, optimizer)
+
+
 def test_state_of_another_optimizer(write):
     folder = write(5)
     model, optimizer = trained("adafactor", num_steps=0)
