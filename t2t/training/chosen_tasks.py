@@ -68,8 +68,8 @@ def choose_tasks(mixture: MixtureConfig) -> list[Task]:
         else:
             without_rows.append(task.name)
     raise_faults(leaks)
-    _tell_left_out("whose dataset is held out", on_held_out_rows)
-    _tell_left_out("without training rows here", without_rows)
+    tell_left_out("whose dataset is held out", on_held_out_rows)
+    tell_left_out("without training rows here", without_rows)
     if not tasks:
         raise MixtureError(
             "all tasks of the mixture are held out or have no training rows",
@@ -108,7 +108,8 @@ def _shared_rows(task: Task, cluster: str) -> HeldOutLeakError:
     )
 
 
-def _tell_left_out(why: str, names: Sequence[str]) -> None:
+def tell_left_out(why: str, names: Sequence[str]) -> None:
+    """Log one warning, if there are names: "left out 2 tasks without training rows here: rte, cb"."""
     if names:
         noun = "task" if len(names) == 1 else "tasks"
         logger.warning("left out %d %s %s: %s", len(names), noun, why, first_few(names))

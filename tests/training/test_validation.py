@@ -318,6 +318,20 @@ def test_validated_tasks_are_named_as_those_of_the_mixture(toy_tasks_dir, toy_da
     assert [task.name for task in choose_validated(tasks, keys)] == names
 
 
+@pytest.mark.parametrize("keys", [None, ["toy_*"]])
+def test_tasks_that_cannot_be_validated_are_told_once(finetune_values, caplog, keys):
+    config = finetune_config(finetune_values, validation={"tasks": keys})
+    tokenizer = load_model(finetune_values["model"]["init_from"], device="cpu").tokenizer
+    tasks = choose_tasks(config.mixture)
+    build_validation(tasks, tokenizer, config)
+    assert caplog.messages == ["left out 1 task in validation, without validation rows here: toy_sums"]
+    caplog.clear()
+    named = finetune_config(finetune_values, validation={"tasks": ["toy_mood"]})
+    build_validation(tasks, tokenizer, named)
+    build_validation(tasks, tokenizer, finetune_config(finetune_values, training={"num_eval_batches": 0}))
+    assert caplog.messages == []
+
+
 def test_a_score_needs_a_task_with_validation_rows(finetune_values):
     tasks = finetune_values["mixture"]["tasks"][1:]  # toy_sums has train rows only
     with pytest.raises(MixtureError) as caught:
