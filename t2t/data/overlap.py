@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from t2t.data.ngram_hashes import MAX_CHARACTERS, Hashes, Places, TextHashes, hash_texts
+from t2t.data.ngram_hashes import MAX_CHARACTERS, TextHashes, hash_texts
 from t2t.data.readers import read_rows
+from t2t.data.run_hashes import Hashes, Places
 from t2t.data.task import Task
 from t2t.errors import CorruptRowError, DataError, Location
 

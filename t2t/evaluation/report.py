@@ -59,8 +59,8 @@ def evaluation_table(evaluation: Evaluation) -> "Table":
         pad_edge=False,
     )
     for column in COLUMNS:
-        justify = "left" if column in ("task", "metric", "") else "right"
-        table.add_column(column, justify=justify, overflow="fold")
+        is_text = column in ("task", "metric", "")
+        table.add_column(column, justify="left" if is_text else "right", overflow="fold")
     for summary in evaluation.summary:
         table.add_row(*_cells(summary))
     return table
