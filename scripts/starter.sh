@@ -49,7 +49,7 @@ if [[ -n "${SMOKE:-}" ]]; then
     num_rules=20
     limit=1
     smoke=(training.num_steps=2 training.batch_size=2 training.compile=false)
-    smoke+=(training.eval_every=2 training.num_eval_batches=1 schedule.warmup_steps=0)
+    smoke+=(training.eval_every=2 training.num_eval_batches=1)
 fi
 tasks_dirs="mixture.tasks_dirs=[$run/natural_instructions,$run/recall,$run/symbols,$run/rules]"
 sni_dirs="mixture.tasks_dirs=[$run/natural_instructions,$run/symbols,$run/rules]"

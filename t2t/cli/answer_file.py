@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from t2t.errors import Location, T2TError
 
 if TYPE_CHECKING:
     from t2t.inference import Prediction
+    from t2t.inference.prompts import Prompt
 
 
 def partial_file(output: Path) -> Path:
@@ -28,31 +29,36 @@ class Kept:
     num_truncated: int = 0  # answers of these
 
 
-def read_kept(output: Path, templates: Sequence[str]) -> Kept:
+def read_kept(output: Path, questions: Iterator["Prompt"], num_templates: int) -> Kept:
     """The rows that a stopped run has answered; what it wrote of one more is cut off, for it is asked again.
 
-    Raises: T2TError if the answers are of other templates.
+    Args:
+        questions: all that is to be asked, in order.
+    Raises: T2TError if an answer is to something else.
     """
     partial = partial_file(output)
     if not partial.exists():
         return Kept()
-    kept, end, num_answers, num_truncated = Kept(), 0, 0, 0
+    kept, end, num_truncated = Kept(), 0, 0
     with partial.open("r+b") as file:
-        for line in file:
+        for number, line in enumerate(file):
             if not line.endswith(b"\n"):
                 break
-            row_index, place = divmod(num_answers, len(templates))
-            answer = json.loads(line)
-            if (answer["row"], answer["template"]) != (row_index, templates[place]):
+            row_index, place = divmod(number, num_templates)
+            question = next(questions, None)
+            try:
+                answer = json.loads(line)
+                asked = answer["row"], answer["template"], answer["source"]
+                num_truncated += answer["truncated"]
+            except (ValueError, KeyError, TypeError):
+                asked = None
+            if question is None or asked != (row_index, question.template, question.source):
                 raise T2TError(
-                    f'the run that was stopped asked with other templates: "{answer["template"]}"',
-                    where=Location(partial, num_answers + 1),
-                    have=templates,
-                    mend="resume with its --template, or remove the file",
+                    "the run that was stopped asked something else",
+                    where=Location(partial, number + 1),
+                    mend="resume with its task, rows and options, or remove the file",
                 )
-            num_answers += 1
-            num_truncated += answer["truncated"]
-            if place == len(templates) - 1:
+            if place == num_templates - 1:
                 kept, end = Kept(row_index + 1, num_truncated), file.tell()
         file.truncate(end)
     return kept

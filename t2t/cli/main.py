@@ -88,9 +88,9 @@ def main() -> None:
         print(f"{kind}{error}", file=sys.stderr)
         raise SystemExit(1) from None
     except OSError as error:
-        if error.filename is None:  # not about a file: a fault of ours
+        if error.errno is None:  # not of the system: a library's own
             raise
-        print(f'{type(error).__name__}: "{error.filename}": {error.strerror}', file=sys.stderr)
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:  # typer's own handler is not in place yet, or gone again
         raise SystemExit(130) from None

@@ -38,7 +38,8 @@ def text_or_stdin(text: str) -> str:
     if text != "-":
         return text
     try:
-        return sys.stdin.read().removesuffix("\n")
+        # Of bytes: what Python makes of those that are no text depends on the locale.
+        return sys.stdin.buffer.read().decode("utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
         raise T2TError(
             f"standard input is not UTF-8: byte {error.start}", mend="convert it to UTF-8, as with iconv"

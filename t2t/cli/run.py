@@ -58,7 +58,7 @@ def run(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the answers that a stopped run left beside --output.")
+        bool, typer.Option("--resume", help="Go on with the answers that a stopped run of this model left.")
     ] = False,
     template: Annotated[
         str | None, typer.Option(metavar="NAME|all", help="A template's name. Default: the first one.")
@@ -79,18 +79,24 @@ def run(
     _check_source_of_rows(bool(row), input_file, output_file, resume)
     from t2t.data.readers import read_rows
     from t2t.inference import Text2Text
-    from t2t.inference.task_prompts import choose_templates
+    from t2t.inference.task_prompts import choose_templates, task_prompts
     from t2t.templates import read_task_file
 
     file = read_task_file(task, tasks_dirs=tasks_dirs or ())
-    names = [one.name for one in choose_templates(file, template)]
-    kept = read_kept(output_file, names) if output_file is not None and resume else Kept()
+    templates = choose_templates(file, template)
+
+    def rows() -> Iterator[tuple[str, dict[str, Any]]]:
+        found = [row] if input_file is None else read_rows(input_file)
+        return ((f"row:{index}", row) for index, row in enumerate(found))  # as `Text2Text.run` names them
+
+    kept = Kept()
+    if output_file is not None and resume:
+        questions = task_prompts(file, rows(), templates=templates, shots=shots, seed=seed)
+        kept = read_kept(output_file, questions, len(templates))
     loaded = Text2Text.load(model, device=device, dtype=dtype, adapter=adapter)
-    rows = [row] if input_file is None else read_rows(input_file)
-    named = ((f"row:{index}", row) for index, row in enumerate(rows))  # as `Text2Text.run` names them
     predictions: Iterator[Prediction] = loaded.run(
         file,
-        islice(named, kept.num_rows, None),
+        islice(rows(), kept.num_rows, None),
         template=template,
         shots=shots,
         seed=seed,
@@ -100,7 +106,7 @@ def run(
     if input_file is not None and output_file is not None:
         with progress_bar("asking", unit="rows", total=_num_rows(input_file)) as advance:
             advance(kept.num_rows)
-            summary = write_answers(predictions, output_file, len(names), kept, on_row=advance)
+            summary = write_answers(predictions, output_file, len(templates), kept, on_row=advance)
         if as_json:
             print_json({"task": file.task, "output": str(output_file), **summary})
         else:
@@ -138,7 +144,7 @@ def _check_source_of_rows(
         )
     if output_file is None:
         if resume:
-            raise typer.BadParameter("--resume goes on with answers beside --output")
+            raise typer.BadParameter("--resume needs the --output of the run that was stopped")
         return
     if input_file is None:
         raise typer.BadParameter("--output is for the rows of an --input file")
@@ -146,7 +152,10 @@ def _check_source_of_rows(
         raise typer.BadParameter(f"--output writes JSON lines: name it {output_file.stem}.jsonl")
     if not output_file.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {output_file.parent} for --output")
-    if (partial := partial_file(output_file)).exists() and not resume:
+    partial = partial_file(output_file)
+    if resume and output_file.exists() and not partial.exists():
+        raise typer.BadParameter(f"nothing to go on with: {output_file} is complete")
+    if not resume and partial.exists() and partial.stat().st_size:
         raise typer.BadParameter(
             f"answers of a run that was stopped are in {partial}: go on with --resume, or remove it"
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from t2t.cli.options import DataRootOption, JsonOption, TasksDirOption, example
-from t2t.cli.output import print_json, print_table
+from t2t.cli.output import counted, print_json, print_table
 
 if TYPE_CHECKING:
     from t2t.data.task import Task
@@ -29,11 +29,12 @@ def tasks(
     from t2t.templates.check import try_to_read
 
     files = find_task_files(*task_folders(tasks_dirs or ()))
-    found, folders = [], []
+    found, folders, num_faulty = [], [], 0
     for path in files.values():
         file, faults = try_to_read(path)
         if file is None:
-            print(f"left out, no task file: {path}: {faults[0].problem}", file=sys.stderr)
+            num_faulty += 1
+            print(f"left out: {path} has {counted(len(faults), 'fault')}, see t2t check", file=sys.stderr)
         else:
             found.append(Task(file, data_root=data_root))
             folders.append(path.parent.name)
@@ -49,6 +50,7 @@ def tasks(
     documents = [_document(task) for task in sorted(found, key=lambda task: (task.cluster, task.name))]
     counts = {
         "num_tasks": len(documents),
+        "num_left_out": num_faulty,
         "num_clusters": len({document["cluster"] for document in documents}),
         "num_templates": sum(len(document["templates"]) for document in documents),
     }

@@ -110,7 +110,8 @@ class Mixture:
             HeldOutLeakError: a task, its cluster, file, folder or dataset is held out.
             MixtureError: no tasks, a task twice, a task without rows or with some that lack the label, rates
                 that are not usable.
-            TemplateError: no template of that name, or one that does not render one of 100 rows tried.
+            TemplateError: no template of that name, or one that does not render a row that is tried: 100 from
+                all over a task, and the first with the same gaps.
             MissingDataError, CorruptRowError: the rows cannot be read.
         """
         _check_tasks(tasks, held_out)
@@ -209,10 +210,11 @@ class _Source:
 
     @cached_property
     def kinds(self) -> list[int]:
-        """Where the first row lies of each kind: rows are of one where the same columns hold something."""
-        first: dict[frozenset[str], int] = {}
+        """Where the first row lies of each kind: one kind has the same gaps in what the templates read."""
+        columns = sorted(frozenset().union(*(template.columns for template in self.templates)))
+        first: dict[tuple[bool, ...], int] = {}
         for place, (_, row) in enumerate(self.rows):
-            first.setdefault(frozenset(name for name, value in row.items() if not _is_gap(value)), place)
+            first.setdefault(tuple([_is_gap(row.get(name)) for name in columns]), place)
         return list(first.values())
 
     def place(self, num_before: int) -> int:

@@ -15,6 +15,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -155,8 +156,8 @@ def _read_jsonl(path: Path, lines: Iterator[bytes]) -> Iterator[Row]:
 
 def _parse_json(line: str) -> Any:
     try:
-        row = json.loads(line, parse_constant=_constant)
-        if "\\u" in line:
+        row = _decode(line)
+        if _HALF_PAIR.search(line):
             json.dumps(row, ensure_ascii=False).encode()
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
@@ -169,6 +170,10 @@ def _parse_json(line: str) -> Any:
 def _constant(name: str) -> float | None:
     """NaN is how pandas writes a gap."""
     return None if name == "NaN" else float(name)
+
+
+_decode = json.JSONDecoder(parse_constant=_constant).decode
+_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _read_csv(path: Path, lines: Iterator[bytes], dialect: str = "excel") -> Iterator[Row]:

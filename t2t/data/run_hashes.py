@@ -41,7 +41,7 @@ def _powers(base: int, count: int) -> Hashes:
     return _powers_up_to(base, count.bit_length())[:count]
 
 
-@lru_cache(maxsize=4)  # two bases; texts are mostly hashed in batches of about one size
+@lru_cache(maxsize=16)  # two bases, batches of some sizes
 def _powers_up_to(base: int, num_bits: int) -> Hashes:
     factors = np.full(1 << num_bits, base, dtype=np.uint64)
     factors[0] = 1

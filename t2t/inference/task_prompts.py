@@ -84,7 +84,8 @@ def _contexts(file: TaskFile, rows: Rows, name: str) -> Iterator[tuple[str, Row]
     """Pairs (example_id, row under the names that templates use)."""
     for index, row in enumerate(rows):
         # What is no mapping and no pair is a slip, such as a text whose letters are taken for rows.
-        row_id, values = row if isinstance(row, tuple | list) and len(row) == 2 else (f"{name}:{index}", row)
+        is_pair = isinstance(row, tuple | list) and len(row) == 2 and isinstance(row[0], str)
+        row_id, values = row if is_pair else (f"{name}:{index}", row)
         if not isinstance(values, Mapping):
             raise InferenceError(
                 f"a row is a mapping of columns, not {type(values).__name__}: {values!r:.80}",

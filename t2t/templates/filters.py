@@ -234,7 +234,7 @@ def _charged(context: Context, value: Any) -> Any:
 def _item(context: Context, items: Any, key: Any) -> Any:
     """`items[key]` where the key is worked out: then none is counted from the end of a list."""
     if isinstance(items, list | tuple) and isinstance(key, int) and key < 0:
-        raise Refused(f"it takes item {key} of a list; on the Hub, -1 marks a hidden label")
+        raise Refused(f"it takes item {key} of a list, by no constant; a label of -1 is a hidden one")
     return context.environment.getitem(items, key)
 
 

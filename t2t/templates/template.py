@@ -234,7 +234,7 @@ class Template(BaseModel):
         if isinstance(failure, jinja2.UndefinedError) and undefined:
             return self._missing_column(field, undefined[1], values, line=line)
         word = re.fullmatch(r"'tuple object' has no attribute '(.*)'", str(failure))
-        if isinstance(failure, jinja2.UndefinedError) and word:
+        if word and any("answer_choices" in program.columns for program in self.programs(field)):
             problem = f'looks up an answer choice by a word: "{word[1]}"'
             return self._error(field, problem, line=line, mend=_LABELS_MEND)
         return self._error(field, f"does not render: {failure}", line=line)

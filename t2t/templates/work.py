@@ -102,7 +102,7 @@ def printable(value: Any) -> Any:
     """The value itself if a prompt may hold it. Raises: Refused; UndefinedError for a name without value."""
     if isinstance(value, str | int | float):
         if value != value:
-            raise Refused("it prints NaN, which stands for a gap in the data; leave the row out")
+            raise Refused("it prints NaN, which marks a gap in the data; make it null, or leave the row out")
         return value
     if isinstance(value, jinja2.Undefined):
         return str(value)  # raises

@@ -1,9 +1,12 @@
 """Options of a run that do not go together, found before anything is loaded."""
 
+import logging
 import math
 
 from t2t.config import FinetuneConfig, PretrainConfig
 from t2t.errors import Location, TrainingError, raise_faults
+
+logger = logging.getLogger(__name__)
 
 
 def check_combinations(config: PretrainConfig | FinetuneConfig) -> None:
@@ -24,6 +27,12 @@ def _optimizer_faults(config: PretrainConfig | FinetuneConfig) -> list[TrainingE
             )
         )
     num_warmup_steps = schedule.num_warmup_steps(training.num_steps)
+    if num_warmup_steps > training.num_steps:  # a short trial of a long run's file, mostly
+        logger.warning(
+            "the rate rises for %d steps, of a run of %d: it never reaches its peak",
+            num_warmup_steps,
+            training.num_steps,
+        )
     if schedule.decay_steps is not None and num_warmup_steps + schedule.decay_steps > training.num_steps:
         faults.append(
             TrainingError(

@@ -29,9 +29,7 @@ from t2t.training.batches import MixtureBatches
 from t2t.training.chosen_tasks import (
     build_mixture,
     choose_tasks,
-    match_tasks,
     task_templates,
-    tell_left_out,
 )
 from t2t.training.contents import store_contents, task_contents, tokenizer_contents, weight_contents
 from t2t.training.dealt_batches import DealtBatches
@@ -204,10 +202,6 @@ def build_validation(
     """
     wanted = config.validation
     validated = choose_validated(tasks, wanted.tasks) if config.training.num_eval_batches else []
-    if config.training.num_eval_batches:
-        named = match_tasks(wanted.tasks or ("*",), tasks, field="validation.tasks").values()
-        names = dict.fromkeys(task.name for found in named for task in found if task not in validated)
-        tell_left_out("in validation, without validation rows here", list(names))
     if not validated:
         if wanted.metric == "score":
             raise MixtureError(

@@ -36,7 +36,7 @@ from t2t.inference.text2text import Text2Text
 from t2t.templates.template import RenderedExample
 from t2t.tokens.batches import IGNORED_LABEL, Batch
 from t2t.training.batches import Batches, prefetch
-from t2t.training.chosen_tasks import match_tasks
+from t2t.training.chosen_tasks import match_tasks, tell_left_out
 from t2t.training.sharding import whole_while_used
 
 if TYPE_CHECKING:  # the loop validates, and so imports this file
@@ -143,12 +143,14 @@ def choose_validated(tasks: Sequence[Task], keys: Sequence[str] | None) -> list[
     Raises: MixtureError, or Faults, for a key that names no task of the mixture, or none with such rows.
     """
     with_rows = {task.name: task for task in tasks if SPLIT in task.readable_splits()}
+    matched = {"*": tasks} if keys is None else match_tasks(keys, tasks, field="validation.tasks")
+    wanted = dict.fromkeys(task.name for found in matched.values() for task in found)
+    tell_left_out(
+        "in validation, without validation rows here", [name for name in wanted if name not in with_rows]
+    )
     if keys is None:
         return list(with_rows.values())
-    named = {
-        key: [task.name for task in found if task.name in with_rows]
-        for key, found in match_tasks(keys, tasks, field="validation.tasks").items()
-    }
+    named = {key: [task.name for task in found if task.name in with_rows] for key, found in matched.items()}
     raise_faults(
         [
             MixtureError(

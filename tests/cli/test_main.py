@@ -79,10 +79,8 @@ def test_a_misspelt_command_is_guessed(t2t):
             "T2TError: the cat is gone\n  have:  dog\n  mend:  call it\n",
         ),
         (Faults([T2TError("one"), T2TError("two")]), "2 faults\none\ntwo\n"),
-        (
-            PermissionError(13, "Permission denied", "a.yaml"),
-            'PermissionError: "a.yaml": Permission denied\n',
-        ),
+        (PermissionError(13, "not yours", "a.yaml"), "PermissionError: [Errno 13] not yours: 'a.yaml'\n"),
+        (OSError(28, "disk full"), "OSError: [Errno 28] disk full\n"),
     ],
 )
 def test_an_error_is_one_message_without_a_traceback(t2t, monkeypatch, error, message):

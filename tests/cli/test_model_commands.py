@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from io import BytesIO, StringIO, TextIOWrapper
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -50,12 +50,12 @@ def test_rank_draws_the_likeliest_choice_first(t2t, toy_starter):
 
 
 def test_rank_reads_standard_input(t2t, toy_starter, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", StringIO("Happy or sad?\n"))  # as echo writes it
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b"Happy or sad?\n")))  # as echo writes it
     assert json.loads(t2t("rank - --choice a --choice b --json").out)["source"] == "Happy or sad?"
 
 
 def test_standard_input_that_is_not_utf8_is_an_error(t2t, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO("caf\u00e9".encode("latin-1")), encoding="utf-8"))
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b"caf\xe9"), errors="surrogateescape"))
     ended = t2t("generate -")
     assert (ended.code, ended.err.splitlines()[0]) == (1, "T2TError: standard input is not UTF-8: byte 3")
 
@@ -166,11 +166,13 @@ def test_a_stopped_run_is_gone_on_with(t2t, toy_starter, mood, rows_file, tmp_pa
     assert output.read_bytes() == b"".join(answers)
     assert not partial.exists()
 
-    partial.write_bytes(answers[0])
-    ended = t2t(*line, "good day", "--resume")
-    assert ended.code == 1
-    assert ended.err.startswith("T2TError: the run that was stopped asked with other templates: ")
-    assert partial.read_bytes() == answers[0]
+    assert t2t(*line, "all", "--resume").code == 2  # there is nothing to go on with
+    for left in (answers[1], answers[0].replace(b"tea", b"pot"), b"\0\n", b"[]\n"):
+        partial.write_bytes(left)
+        ended = t2t(*line, "all", "--resume")
+        assert ended.code == 1
+        assert ended.err.startswith("T2TError: the run that was stopped asked something else\n")
+        assert partial.read_bytes() == left
 
 
 def test_a_corrupt_row_is_found_before_anything_is_asked(t2t, toy_starter, mood, rows_file, tmp_path):

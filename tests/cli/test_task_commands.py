@@ -78,7 +78,8 @@ def test_a_file_that_is_no_task_does_not_hide_the_others(t2t, shipped, mood, tmp
     ended = t2t("tasks", "--tasks-dir", tmp_path, "--json")
     assert ended.code == 0
     assert "toy_mood" in [task["task"] for task in json.loads(ended.out)["tasks"]]
-    assert ended.err.startswith(f"left out, no task file: {tmp_path}/finetune.yaml: ")
+    assert json.loads(ended.out)["num_left_out"] == 1
+    assert re.fullmatch(f"left out: {tmp_path}/finetune.yaml has \\d+ faults, see t2t check\n", ended.err)
 
 
 def test_an_unknown_cluster_is_an_error_with_the_nearest_name(t2t, shipped):
@@ -283,8 +284,10 @@ def test_check_of_a_place_that_is_not_there_is_misuse(t2t, tmp_path):
     assert t2t("check", tmp_path / "nowhere").code == 2
 
 
-def test_check_takes_files_or_folders_of_ones_own_beside_the_rest(t2t, mood, tmp_path):
-    assert t2t("check", mood, "--tasks-dir", tmp_path).code == 2
+def test_check_of_files_takes_no_folder_beside_all_that_t2t_finds(t2t, mood, tmp_path):
+    ended = t2t("check", mood, "--tasks-dir", tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert "--tasks-dir adds to all that t2t finds" in ended.err
 
 
 def test_check_with_json_cannot_watch(t2t, mood):

@@ -148,6 +148,7 @@ def test_choices_that_cannot_be_ranked_name_their_task_template_and_row(mood, lo
     ("rows", "options", "row_id", "found"),
     [
         ("I loved it", {}, "row:0", "'I loved it'"),
+        ([[{"text": "x"}, {"text": "y"}]], {}, "row:0", "[{'text': 'x'}, {'text': 'y'}]"),
         ("", {}, "row:0", "''"),
         ([{"text": "x"}, "I loved it"], {}, "row:1", "'I loved it'"),
         ([("test:7", "I loved it")], {}, "test:7", "'I loved it'"),
@@ -158,7 +159,7 @@ def test_a_row_that_is_no_mapping_is_refused_in_words(mood, t5, rows, options, r
     with pytest.raises(InferenceError) as raised:
         t5.run(mood, rows, **options)
     assert str(raised.value) == (
-        f"a row is a mapping of columns, not str: {found}\n"
+        f"a row is a mapping of columns, not {'list' if '[' in found else 'str'}: {found}\n"
         f"  where: toy_mood, {row_id}\n"
         '  mend:  write {"column": value, ...} for one row, and a list of such for several'
     )

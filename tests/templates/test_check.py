@@ -82,6 +82,17 @@ def test_a_fault_is_told_once(write_task, change, message):
     assert messages(write_task(change)) == [message]
 
 
+def test_a_text_for_nothing_in_particular_may_be_asked_for(tmp_path):
+    path = tmp_path / "poems.yaml"
+    path.write_text(
+        "task: poems\ncluster: verse\ndescription: Write a poem.\nlanguages: [en]\nmetrics: [rouge_l]\n"
+        "source: {url: made up, licence: CC0-1.0, citation: nobody 2026}\n"
+        'templates:\n  - {name: any, source: Write a short poem., target: "{{ text }}"}\n'
+        "examples:\n  - {text: The sea is wide.}\n"
+    )
+    assert messages(path) == []
+
+
 def test_templates_may_differ_in_their_demonstrations(write_task):
     shown = """\
   - name: {name}

@@ -139,8 +139,8 @@ def test_a_template_pickles_after_use():
         ),
         (
             {"target": "{{ answer_choices[label - 2] }}", "answer_choices": ["bad", "good"]},
-            'template "t" does not render: it takes item -1 of a list; on the Hub, -1 marks a hidden label\n'
-            "  where: target",
+            'template "t" does not render: it takes item -1 of a list, by no constant; a label of -1 is a '
+            "hidden one\n  where: target",
         ),
         (
             {"source": "{{ label_name }}"},

@@ -58,6 +58,13 @@ def test_depth_beside_a_soft_prompt(finetune_values, name, value):
     )
 
 
+def test_a_warm_up_longer_than_the_run_is_told(pretrain_values, caplog):
+    check_combinations(pretrain_config(pretrain_values, schedule={"warmup_steps": 8}))
+    assert caplog.text == ""
+    check_combinations(pretrain_config(pretrain_values, schedule={"warmup_steps": 9}))
+    assert "the rate rises for 9 steps, of a run of 8: it never reaches its peak" in caplog.text
+
+
 def test_a_decay_longer_than_the_run(pretrain_values):
     config = pretrain_config(pretrain_values, schedule={"name": "wsd", "decay_steps": 7})
     assert message(config) == (

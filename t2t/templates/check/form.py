@@ -1,5 +1,6 @@
 """What can be checked by looking at the file alone: its name and place, how much it holds, how texts end."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,18 +10,19 @@ from t2t.templates.check.trials import Trial
 from t2t.templates.task_file import TaskFile
 
 MIN_TEMPLATES = 3  # the spread between wordings is half of what an evaluation tells
+_ONE_BRACE = re.compile(r"\{\w+\}")  # how Python's own templates name what they show
 MIN_EXAMPLES = 3  # so that the UI has something to show, and demonstrations need no dataset
 
 
 def check_form(file: TaskFile, trials: Sequence[Trial]) -> Iterator[T2TError]:
     """Name and folder agree with the file; there are enough templates and examples; no text ends in space;
-    every prompt shows something of its row."""
+    a prompt shows something of its row."""
     if file.path is not None:
         yield from _check_place(file, file.path)
         if _is_shipped(file.path):
             yield from _check_counts(file)
     for index, template in enumerate(file.templates):
-        if not template.columns_shown:
+        if not template.columns_shown and (file.labels is not None or _ONE_BRACE.search(template.source)):
             yield TemplateError(
                 f'template "{template.name}" asks every row the same: its source reads no column',
                 where=file.location("templates", index, "source"),
