@@ -77,7 +77,10 @@ def finetune(
         shared = None
         if config.denoising is not None:
             shared = share_with_denoising(train, tokenizer, config, config.denoising)
-        validation, scorer = build_validation(tasks, tokenizer, config)
+        validated = (
+            choose_validated(tasks, config.validation.tasks) if config.training.num_eval_batches else []
+        )
+        validation, scorer = build_validation(validated, tokenizer, config)
 
         def describe(step: int) -> Metrics:
             made = step - 1
@@ -85,7 +88,6 @@ def finetune(
 
         def contents() -> dict[str, str]:
             corpus = {} if config.denoising is None else {"denoising.data": config.denoising.data}
-            validated = choose_validated(tasks, config.validation.tasks) if validation is not None else []
             rows = task_contents(tasks, splits=("train",)) | task_contents(validated, splits=(SPLIT,))
             weights = {}
             if config.model.init_from and (config.adapter is not None or config.regularization.mixout):
@@ -192,16 +194,15 @@ def build_batches(
 
 
 def build_validation(
-    tasks: Sequence[Task], tokenizer: PreTrainedTokenizerBase, config: FinetuneConfig
+    validated: Sequence[Task], tokenizer: PreTrainedTokenizerBase, config: FinetuneConfig
 ) -> tuple[MixtureBatches | None, TaskScorer | None]:
-    """Batches of validation rows, and what scores the model on such rows; None where they are not wanted.
+    """Batches of validation rows, and what scores the model on such rows; None without such tasks.
 
     The tasks of the batches come equally often, as they count alike in the score.
 
     Raises: MixtureError if the score is wanted and no task has validation rows.
     """
     wanted = config.validation
-    validated = choose_validated(tasks, wanted.tasks) if config.training.num_eval_batches else []
     if not validated:
         if wanted.metric == "score":
             raise MixtureError(

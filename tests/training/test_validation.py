@@ -101,7 +101,7 @@ def test_validation_batches_hold_the_first_draws_and_no_others(both_validated):
     config = finetune_config(both_validated)
     tasks = choose_tasks(config.mixture)
     tokenizer = load_model(both_validated["model"]["init_from"], device="cpu").tokenizer
-    batches, _ = build_validation(tasks, tokenizer, config)
+    batches, _ = build_validation(choose_validated(tasks, None), tokenizer, config)
     evenly = config.mixture.model_copy(update={"rates": {task.name: 1.0 for task in tasks}})
     drawn = map(build_mixture(tasks, evenly, split="validation", seed=0).draw, range(2 * 4))
     names = [f"{example.task}/{example.template}/{example.example_id}" for example in drawn]
@@ -320,16 +320,17 @@ def test_validated_tasks_are_named_as_those_of_the_mixture(toy_tasks_dir, toy_da
 
 @pytest.mark.parametrize("keys", [None, ["toy_*"]])
 def test_tasks_that_cannot_be_validated_are_told_once(finetune_values, caplog, keys):
-    config = finetune_config(finetune_values, validation={"tasks": keys})
-    tokenizer = load_model(finetune_values["model"]["init_from"], device="cpu").tokenizer
-    tasks = choose_tasks(config.mixture)
-    build_validation(tasks, tokenizer, config)
-    assert caplog.messages == ["left out 1 task in validation, without validation rows here: toy_sums"]
-    caplog.clear()
-    named = finetune_config(finetune_values, validation={"tasks": ["toy_mood"]})
-    build_validation(tasks, tokenizer, named)
-    build_validation(tasks, tokenizer, finetune_config(finetune_values, training={"num_eval_batches": 0}))
-    assert caplog.messages == []
+    finetune(finetune_config(finetune_values, validation={"tasks": keys}))
+    told = "left out 1 task in validation, without validation rows here: toy_sums"
+    assert caplog.messages.count(told) == 1
+
+
+@pytest.mark.parametrize(
+    "values", [{"validation": {"tasks": ["toy_mood"]}}, {"training": {"num_eval_batches": 0}}]
+)
+def test_tasks_that_nobody_wants_validated_are_not_told(finetune_values, caplog, values):
+    finetune(finetune_config(finetune_values, **values))
+    assert not any("in validation" in message for message in caplog.messages)
 
 
 def test_a_score_needs_a_task_with_validation_rows(finetune_values):
