@@ -157,7 +157,7 @@ def _read_jsonl(path: Path, lines: Iterator[bytes]) -> Iterator[Row]:
 def _parse_json(line: str) -> Any:
     try:
         row = _decode(line)
-        if _HALF_PAIR.search(line):
+        if _SURROGATE.search(line):
             json.dumps(row, ensure_ascii=False).encode()
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
@@ -173,7 +173,7 @@ def _constant(name: str) -> float | None:
 
 
 _decode = json.JSONDecoder(parse_constant=_constant).decode
-_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half of a pair or the whole
 
 
 def _read_csv(path: Path, lines: Iterator[bytes], dialect: str = "excel") -> Iterator[Row]:

@@ -26,11 +26,7 @@ from t2t.model.injected_layers import ia3_config, lora_config
 from t2t.model.soft_prompt import prompt_tuning_config
 from t2t.model.training_record import TrainingRecord
 from t2t.training.batches import MixtureBatches
-from t2t.training.chosen_tasks import (
-    build_mixture,
-    choose_tasks,
-    task_templates,
-)
+from t2t.training.chosen_tasks import build_mixture, choose_tasks, task_templates
 from t2t.training.contents import store_contents, task_contents, tokenizer_contents, weight_contents
 from t2t.training.dealt_batches import DealtBatches
 from t2t.training.initial_model import load_or_build

@@ -1,6 +1,6 @@
 """Check a task file beyond what reading it needs: is every template sound, on every row we can try it on?
 
-    form.py      name, folder, counts, white space
+    form.py      name, folder, counts, white space, sources that read no column
     trials.py    each template rendered on the rows: missing columns, empty texts, targets outside the choices
     wordings.py  no two templates ask alike
     labels.py    labels: in the data, within reach of a model, and out of the sources

@@ -10,13 +10,12 @@ from t2t.templates.check.trials import Trial
 from t2t.templates.task_file import TaskFile
 
 MIN_TEMPLATES = 3  # the spread between wordings is half of what an evaluation tells
-_ONE_BRACE = re.compile(r"\{\w+\}")  # how Python's own templates name what they show
 MIN_EXAMPLES = 3  # so that the UI has something to show, and demonstrations need no dataset
+_ONE_BRACE = re.compile(r"\{\w+\}")  # how Python's own templates name what they show
 
 
 def check_form(file: TaskFile, trials: Sequence[Trial]) -> Iterator[T2TError]:
-    """Name and folder agree with the file; there are enough templates and examples; no text ends in space;
-    a prompt shows something of its row."""
+    """Name and folder fit the file, there is enough in it, sources read a column, no text ends in space."""
     if file.path is not None:
         yield from _check_place(file, file.path)
         if _is_shipped(file.path):
