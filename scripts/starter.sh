@@ -4,7 +4,7 @@
 #   T2T_DATA=folder of task data, <task>/train.jsonl.gz and so on
 #   NATURAL_INSTRUCTIONS=folder of Super-NaturalInstructions, as t2t import natural-instructions reads it
 # A step whose result is in runs/starter-1/ is left out, and a run that was interrupted goes on: call it again at
-# any time, but remove that folder after a change of the recipe, with which nothing there is compared. About five
+# any time, but remove that folder after a change of the recipe, with which nothing there is compared. About seven
 # hours on two CPU cores.
 #
 # SMOKE=folder goes through the same steps with a tiny model in about a minute: it works in that folder, which is
@@ -108,11 +108,12 @@ train pretrain "$run/pretrain-copying" scripts/starter_copying.yaml "model.init_
 train finetune "$run/train-tasks" scripts/starter.yaml "model.init_from=$run/pretrain-copying/model" "$tasks_dirs" \
     "denoising.data=$run/corpus"
 # The same from a lower rate, with other draws and more of what it had learnt least: reviews and kinds of questions.
-weights="sst2: 70, imdb: 14, amazon_review: 12, mpqa_polarity: 6, sst5: 4, goemotions: 3, tweeteval_emotion: 4"
-weights+=", ag_news: 20, newsgroups20: 0.5, trec: 26, snips: 3, mrpc: 5, qqp: 5, squad_v1: 26, commongen: 4"
-weights+=", rules: 12, symbols: 16, natural_instructions: 1.4"
+weights="sst2: 36, imdb: 10, amazon_review: 8, mpqa_polarity: 4, sst5: 3, goemotions: 5, tweeteval_emotion: 6"
+weights+=", ag_news: 24, newsgroups20: 0.5, trec: 18, snips: 4, banking77: 4, clinc150: 4, mrpc: 5, qqp: 8"
+weights+=", squad_v1: 28, commongen: 4, e2e_nlg: 4, instruction_induction: 3, rules: 14, symbols: 16"
+weights+=", natural_instructions: 2.3"
 train finetune "$run/train-more" scripts/starter.yaml "model.init_from=$run/train-tasks/model" "$tasks_dirs" \
-    "denoising.data=$run/corpus" seed=2 training.num_steps=1800 optim.lr=0.006 "mixture.weights={$weights}"
+    "denoising.data=$run/corpus" seed=2 training.num_steps=7000 optim.lr=0.008 "mixture.weights={$weights}"
 
 if [[ ! -d "$run/model" ]]; then
     rm -rf "$run/model.part"

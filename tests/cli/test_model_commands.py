@@ -163,7 +163,13 @@ def test_a_stopped_run_is_gone_on_with(t2t, toy_starter, mood, rows_file, tmp_pa
     # A whole row, one answer of the next, and what was written of another when the run was killed.
     partial.write_bytes(b"".join(answers[:4]) + answers[4][:20])
     assert t2t(*line, "all", "--resume").out == f"{output}: 9 answers, 0 truncated\n"
-    assert output.read_bytes() == b"".join(answers)
+    resumed = output.read_bytes().splitlines(keepends=True)
+    assert resumed[:3] == answers[:3]
+    # Rows that are asked again share their batches with others now, which may change last digits.
+    for got, expected in zip(map(json.loads, resumed[3:]), map(json.loads, answers[3:]), strict=True):
+        for name in ("logprob", "logprobs", "probabilities"):
+            assert got.pop(name) == pytest.approx(expected.pop(name), rel=1e-4)
+        assert got == expected
     assert not partial.exists()
 
     assert t2t(*line, "all", "--resume").code == 2  # there is nothing to go on with
