@@ -8,6 +8,7 @@ that comes with a checkpoint is never run.
 import logging
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -137,7 +138,15 @@ def save_model(
         tokenizer.save_pretrained(aside)
     if record is not None:
         record.write(aside)
+    _share_weights(aside)
     replace_folder(aside, folder)
+
+
+def _share_weights(folder: Path) -> None:
+    """Let those read the weights who may read the tokenizer: safetensors 0.8 writes for the owner alone."""
+    mode = stat.S_IMODE((folder / "tokenizer_config.json").stat().st_mode)
+    for path in folder.glob("*.safetensors"):
+        path.chmod(mode)
 
 
 def replace_folder(new: Path, folder: Path) -> None:

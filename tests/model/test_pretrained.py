@@ -178,6 +178,10 @@ def test_the_saved_config_names_no_path_of_this_machine(checkpoint, tmp_path):
     assert str(tmp_path) not in json.dumps(json.loads((checkpoint / "config.json").read_text()))
 
 
+def test_who_may_read_the_config_may_read_the_weights(checkpoint):
+    assert len({path.stat().st_mode for path in checkpoint.iterdir()}) == 1
+
+
 def test_a_name_near_the_starters_is_not_sought_on_the_hub():
     with pytest.raises(ModelError) as caught:
         load_model("startr")
