@@ -51,7 +51,7 @@ def write_tasks(folder: Path) -> None:
     rows: dict[str, list[dict]] = {}
     for path in t2t.find_task_files().values():
         file = t2t.Task.load(path).file
-        found = rows.setdefault(file.dataset.local, [{} for _ in range(3)])
+        found = rows.setdefault(file.dataset.folder, [{} for _ in range(3)])
         for place, row in enumerate(found):
             row.update(file.examples[place % len(file.examples)])
     for name, found in rows.items():

@@ -254,7 +254,7 @@ def _check_tasks(tasks: Sequence[Task], held_out: Collection[str]) -> None:
         )
     leaks = []
     for task in tasks:
-        names = {"task": task.name, "cluster": task.cluster, "dataset": task.file.dataset.local}
+        names = {"task": task.name, "cluster": task.cluster, "dataset": task.file.dataset.folder}
         if task.file.path:
             names |= {"file": task.file.path.stem, "folder": task.file.path.parent.name}
         if kinds := [kind for kind, name in names.items() if name in held_out]:

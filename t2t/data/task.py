@@ -1,7 +1,7 @@
 """A task with its data: the rows behind a task file, from a local folder or from the Hub.
 
     <folder of the task file>/<dataset.files[split]>     where the task file names data files
-    <data root>/<dataset.local>/<split>.jsonl            or .jsonl.gz, .csv, .parquet ... (see readers.py)
+    <data root>/<dataset.local.path>/<split>.jsonl       or .jsonl.gz, .csv, .parquet ... (see readers.py)
 
 The data root is the argument, else the environment variable T2T_DATA. A dataset without local files comes
 from the Hub, where `dataset.splits` gives the Hub's names of our splits. A local copy is never filled up from
@@ -111,7 +111,10 @@ class Task:
                 mend=f"name another with --data-root (mixture.data_root in a run) or {DATA_ROOT_VARIABLE}",
             )
         if local_file := self.local_file(split):
-            return read_rows(local_file)
+            rows = read_rows(local_file)
+            if dataset.local is None or self._named_file(split) is not None:
+                return rows
+            return map(dataset.local.row, rows)
         tried = [self._local_pattern(split)]
         if (splits := self.splits()) or dataset.hub is None or split in dataset.files:
             raise self._missing(split, tried, have=(*splits, EXAMPLES))
@@ -131,8 +134,8 @@ class Task:
         return self.file.path.parent / name if self.file.path is not None else Path(name)
 
     def _local_folder(self) -> Path | None:
-        local = self.file.dataset.local
-        return self.data_root / local if self.data_root is not None and local is not None else None
+        folder = self.file.dataset.folder
+        return self.data_root / folder if self.data_root is not None and folder is not None else None
 
     def local_file(self, split: str) -> Path | None:
         """The file that holds a split's rows here, or None. Raises: DataError if there are several."""

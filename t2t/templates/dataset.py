@@ -16,19 +16,18 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Hub(Strict):
-    """A dataset of the Hugging Face Hub, used where there is no local copy.
+class Source(Strict):
+    """A place where rows are, and how one of its rows becomes one of ours.
 
-    columns  {answers: "{{ answers.text }}", question: query}
-    Hub row  {"query": "Who?", "answers": {"text": ["Ann"], "answer_start": [3]}, "id": 7}
-    row      {"question": "Who?", "answers": ["Ann"], "id": 7}
+    columns     {answers: "{{ answers.text }}", question: query}
+    source row  {"query": "Who?", "answers": {"text": ["Ann"], "answer_start": [3]}, "id": 7}
+    row         {"question": "Who?", "answers": ["Ann"], "id": 7}
     """
 
-    path: str = Field(description="the dataset, such as nyu-mll/glue")
-    name: str | None = Field(default=None, description="its configuration, such as rte")
+    path: str
     columns: dict[str, str] = Field(
         default={},
-        description="our column: the Hub's, or a Jinja expression over its row, where the two differ",
+        description="our column: the source's, or a Jinja expression over its row, where the two differ",
     )
 
     @field_validator("columns")
@@ -43,7 +42,7 @@ class Hub(Strict):
         return columns
 
     def row(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """A row of the Hub under our names; what `columns` does not mention stays as it is.
+        """A row of the source under our names; what `columns` does not mention stays as it is.
 
         A column whose source the row lacks, such as a test split's hidden label, is left out.
 
@@ -68,17 +67,28 @@ class Hub(Strict):
                     raise DataError(
                         f'column "{name}" cannot be made from a row of {self.path}: {failure}',
                         have=sorted(row),
-                        mend="mend its expression in dataset.hub.columns",
+                        mend=f"mend its expression in dataset.{type(self).__name__.lower()}.columns",
                     ) from failure
         return {name: value for name, value in row.items() if name not in read} | made
+
+
+class Local(Source):
+    """A folder of data files. Their rows are mended by `columns`; rows that users type are not."""
+
+    path: str = Field(description="the folder under the data root, with train.jsonl.gz and the like")
+
+
+class Hub(Source):
+    """A dataset of the Hugging Face Hub, used where there is no local copy."""
+
+    path: str = Field(description="the dataset, such as nyu-mll/glue")
+    name: str | None = Field(default=None, description="its configuration, such as rte")
 
 
 class Dataset(Strict):
     """Where the rows are, and what their splits and columns are called there."""
 
-    local: str | None = Field(
-        default=None, description="folder under the data root, with train.jsonl.gz and the like"
-    )
+    local: Local | None = Field(default=None, description="a folder, or {path: folder, columns: ...}")
     files: dict[str, str] = Field(
         default={}, description="our split: a data file, relative to the folder of the task file"
     )
@@ -90,6 +100,16 @@ class Dataset(Strict):
     columns: dict[str, str] = Field(
         default={}, description="the templates' name: the source's name, where they differ"
     )
+
+    @property
+    def folder(self) -> str | None:
+        """The folder under the data root, if the task has one."""
+        return self.local.path if self.local else None
+
+    @field_validator("local", mode="before")
+    @classmethod
+    def _a_folder_alone(cls, local: object) -> object:
+        return {"path": local} if isinstance(local, str) else local
 
     @field_validator("columns")
     @classmethod

@@ -56,7 +56,7 @@ def choose_tasks(mixture: MixtureConfig) -> list[Task]:
     without_rows: list[str] = []
     for path in paths:
         task = Task.load(path, data_root=mixture.data_root)
-        dataset = task.file.dataset.local
+        dataset = task.file.dataset.folder
         is_named = any(key in (task.name, path.stem) or _is_file(key, path) for key in mixture.tasks)
         cluster = held_out_in.get(dataset or "")
         if is_named and cluster and cluster not in clusters_of(path):  # of its own, the mixture tells
@@ -94,13 +94,13 @@ def datasets_of(names: Container[str], clusters: Mapping[Path, Iterable[str]]) -
     found = {}
     for path, those in clusters.items():
         for cluster in those:
-            if cluster in names and (dataset := TaskFile.read(path).dataset.local):
+            if cluster in names and (dataset := TaskFile.read(path).dataset.folder):
                 found[dataset] = cluster
     return found
 
 
 def _shared_rows(task: Task, cluster: str) -> HeldOutLeakError:
-    dataset = task.file.dataset.local
+    dataset = task.file.dataset.folder
     return HeldOutLeakError(
         f'task "{task.name}" has rows of "{dataset}", as the held-out cluster "{cluster}" has',
         where=Location(field="mixture.tasks"),

@@ -1,5 +1,6 @@
 """A task finds its rows: locally, on the Hub, or in its own file; or it says where it looked."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -220,6 +221,20 @@ def test_rows_from_the_hub_get_our_columns(mood, tmp_path, monkeypatch):
     assert list(Task.load(path).rows("train")) == [
         ("train:0", {"text": "We won.", "label": 0, "label_name": "happy"})
     ]
+
+
+def test_rows_of_a_local_folder_are_mended_and_those_that_are_typed_are_not(mood, toy_data_root, tmp_path):
+    path = tmp_path / mood.name
+    text = mood.read_text(encoding="utf-8")
+    assert text.count("local: toy_mood") == 1
+    local = """local: {path: toy_mood, columns: {text: "{{ text.replace('&amp;', '&') }}"}}"""
+    path.write_text(text.replace("local: toy_mood", local), encoding="utf-8")
+    row = {"text": "Tea &amp; toast.", "label": "happy"}
+    (toy_data_root / "toy_mood" / "train.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    task = Task.load(path, data_root=toy_data_root)
+    mended = {"text": "Tea & toast.", "label": 0, "label_name": "happy"}
+    assert list(task.rows("train")) == [("train:0", mended)]
+    assert task.file.context(row)["text"] == "Tea &amp; toast."
 
 
 def test_a_named_data_file_that_is_not_there_is_missing_data(mood, tmp_path, no_hub):

@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from t2t.errors import DataError
-from t2t.templates.dataset import Hub
+from t2t.templates.dataset import Dataset, Hub, Local
 
 
 def test_a_hub_row_gets_our_names_by_column_or_expression():
@@ -34,6 +34,21 @@ def test_an_expression_that_fails_on_a_row_is_an_error():
         'column "answer" cannot be made from a row of example/qa: list object has no element 0\n'
         "  have:  answers\n  mend:  mend its expression in dataset.hub.columns"
     )
+
+
+def test_a_local_folder_may_mend_its_columns_too():
+    local = Local(path="notes", columns={"text": "{{ text.strip() }}"})
+    assert local.row({"text": " fog ", "id": 7}) == {"text": "fog", "id": 7}
+    with pytest.raises(DataError) as caught:
+        local.row({"text": 3})
+    assert str(caught.value).splitlines()[0].startswith('column "text" cannot be made from a row of notes: ')
+    assert caught.value.mend == "mend its expression in dataset.local.columns"
+
+
+def test_a_folder_alone_may_stand_for_local():
+    assert Dataset.model_validate({"local": "notes"}).local == Local(path="notes")
+    assert Dataset.model_validate({"local": "notes"}).folder == "notes"
+    assert Dataset().folder is None
 
 
 def test_an_expression_must_compile():
