@@ -17,6 +17,7 @@ from typing import Any
 
 from t2t.data.readers import SUFFIXES, read_hub_rows, read_rows
 from t2t.errors import DataError, Location, MissingDataError, did_you_mean
+from t2t.templates.dataset import Origin
 from t2t.templates.library import read_task_file
 from t2t.templates.task_file import TaskFile
 from t2t.templates.template import Template
@@ -90,31 +91,37 @@ class Task:
         Raises:
             MissingDataError: neither a local file nor the Hub has the split; named are all places tried.
             CorruptRowError: a row does not parse.
-            DataError: a row's label is none of the task's labels.
+            DataError: a row's label is none of the task's labels, or a column cannot be made of the row.
         """
-        rows = iter(self.file.examples) if split == EXAMPLES else self._source_rows(split)
-        return (self._numbered(f"{split}:{index}", row) for index, row in enumerate(islice(rows, limit)))
+        rows, origin = (iter(self.file.examples), None) if split == EXAMPLES else self._source_rows(split)
+        return (
+            self._numbered(f"{split}:{index}", row, origin) for index, row in enumerate(islice(rows, limit))
+        )
 
-    def _numbered(self, example_id: str, row: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def _numbered(
+        self, example_id: str, row: dict[str, Any], origin: Origin | None
+    ) -> tuple[str, dict[str, Any]]:
         try:
-            return example_id, self.file.context(row)
+            return example_id, self.file.context(origin.row(row) if origin and origin.columns else row)
         except DataError as error:
             raise DataError(
-                f'row "{example_id}": {error.problem}', where=error.where, have=error.have, mend=error.mend
+                f'row "{example_id}": {error.problem}',
+                where=error.where or self.file.location("dataset"),
+                have=error.have,
+                mend=error.mend,
             ) from error
 
-    def _source_rows(self, split: str) -> Iterator[dict[str, Any]]:
+    def _source_rows(self, split: str) -> tuple[Iterator[dict[str, Any]], Origin | None]:
+        """The rows as they are read, and the place whose columns they have; rows of named files have ours."""
         dataset = self.file.dataset
-        if self._named_file(split) is None and self.data_root is not None and not self.data_root.is_dir():
+        is_named = self._named_file(split) is not None
+        if not is_named and self.data_root is not None and not self.data_root.is_dir():
             raise MissingDataError(
                 f'the data root "{self.data_root}" is not a folder',
                 mend=f"name another with --data-root (mixture.data_root in a run) or {DATA_ROOT_VARIABLE}",
             )
         if local_file := self.local_file(split):
-            rows = read_rows(local_file)
-            if dataset.local is None or self._named_file(split) is not None:
-                return rows
-            return map(dataset.local.row, rows)
+            return read_rows(local_file), None if is_named else dataset.local
         tried = [self._local_pattern(split)]
         if (splits := self.splits()) or dataset.hub is None or split in dataset.files:
             raise self._missing(split, tried, have=(*splits, EXAMPLES))
@@ -124,7 +131,7 @@ class Task:
             rows = read_hub_rows(dataset.hub.path, dataset.hub.name, dataset.splits[split])
         except MissingDataError as error:
             raise self._missing(split, [*tried, error.problem], mend=error.mend) from error
-        return map(dataset.hub.row, rows)
+        return rows, dataset.hub
 
     def _named_file(self, split: str) -> Path | None:
         """The file that the task file names for a split, whether it is there or not."""

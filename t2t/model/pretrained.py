@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,10 +143,11 @@ def save_model(
 
 
 def _share_weights(folder: Path) -> None:
-    """Let those read the weights who may read the tokenizer: safetensors 0.8 writes for the owner alone."""
+    """Give the weights the mode of the files beside them: safetensors 0.8 writes for the owner alone."""
     mode = stat.S_IMODE((folder / "tokenizer_config.json").stat().st_mode)
     for path in folder.glob("*.safetensors"):
-        path.chmod(mode)
+        with suppress(OSError):  # some mounts have no modes, and the model is whole without
+            path.chmod(mode)
 
 
 def replace_folder(new: Path, folder: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from t2t.errors import DataError, TemplateError
+from t2t.errors import DataError, TemplateError, did_you_mean
 from t2t.templates.program import compile_expression
 
 
@@ -16,7 +16,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Source(Strict):
+class Origin(Strict):
     """A place where rows are, and how one of its rows becomes one of ours.
 
     columns     {answers: "{{ answers.text }}", question: query}
@@ -46,7 +46,7 @@ class Source(Strict):
 
         A column whose source the row lacks, such as a test split's hidden label, is left out.
 
-        Raises: DataError for an expression that fails.
+        Raises: DataError for an expression that fails, or that reads what a row with the column lacks.
         """
         made: dict[str, Any] = {}
         read: set[str] = set()
@@ -67,18 +67,25 @@ class Source(Strict):
                     raise DataError(
                         f'column "{name}" cannot be made from a row of {self.path}: {failure}',
                         have=sorted(row),
-                        mend=f"mend its expression in dataset.{type(self).__name__.lower()}.columns",
+                        mend="mend its expression under columns:",
                     ) from failure
+            elif name in row:
+                lacking = sorted(program.columns.keys() - program.optional - row.keys())
+                raise DataError(
+                    f'column "{name}" cannot be made from a row of {self.path}, which lacks "{lacking[0]}"',
+                    have=sorted(row),
+                    mend=did_you_mean(lacking[0], row),
+                )
         return {name: value for name, value in row.items() if name not in read} | made
 
 
-class Local(Source):
-    """A folder of data files. Their rows are mended by `columns`; rows that users type are not."""
+class Local(Origin):
+    """A folder of data files. `columns` mends the rows of these, and not those that users type."""
 
     path: str = Field(description="the folder under the data root, with train.jsonl.gz and the like")
 
 
-class Hub(Source):
+class Hub(Origin):
     """A dataset of the Hugging Face Hub, used where there is no local copy."""
 
     path: str = Field(description="the dataset, such as nyu-mll/glue")
@@ -109,7 +116,11 @@ class Dataset(Strict):
     @field_validator("local", mode="before")
     @classmethod
     def _a_folder_alone(cls, local: object) -> object:
-        return {"path": local} if isinstance(local, str) else local
+        if isinstance(local, str):
+            return {"path": local}
+        if local is None or isinstance(local, Mapping | Local):
+            return local
+        raise ValueError(f"should be a folder or {{path: folder, columns: ...}}, not {local!r:.40}")
 
     @field_validator("columns")
     @classmethod

@@ -236,6 +236,22 @@ def test_rows_of_a_local_folder_are_mended_and_those_that_are_typed_are_not(mood
     assert list(task.rows("train")) == [("train:0", mended)]
     assert task.file.context(row)["text"] == "Tea &amp; toast."
 
+    row = {"text": None, "label": "happy"}
+    (toy_data_root / "toy_mood" / "train.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        list(task.rows("train"))
+    assert caught.value.problem.startswith(
+        'row "train:0": column "text" cannot be made from a row of toy_mood: '
+    )
+    assert caught.value.where is not None and caught.value.where.file == path
+
+    # A file that the task file names is the author's own.
+    named = path.read_text(encoding="utf-8").replace("dataset:", "dataset:\n  files: {train: rows.csv}", 1)
+    path.write_text(named, encoding="utf-8")
+    (tmp_path / "rows.csv").write_text("text,label\nTea &amp; toast.,happy\n", encoding="utf-8")
+    [(_, row)] = Task.load(path, data_root=toy_data_root).rows("train")
+    assert row["text"] == "Tea &amp; toast."
+
 
 def test_a_named_data_file_that_is_not_there_is_missing_data(mood, tmp_path, no_hub):
     text = mood.read_text(encoding="utf-8").replace("dataset:", "dataset:\n  files: {train: rows.csv}", 1)

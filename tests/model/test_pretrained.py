@@ -1,4 +1,6 @@
 import json
+import os
+import stat
 
 import pytest
 import torch
@@ -178,8 +180,13 @@ def test_the_saved_config_names_no_path_of_this_machine(checkpoint, tmp_path):
     assert str(tmp_path) not in json.dumps(json.loads((checkpoint / "config.json").read_text()))
 
 
-def test_who_may_read_the_config_may_read_the_weights(checkpoint):
-    assert len({path.stat().st_mode for path in checkpoint.iterdir()}) == 1
+def test_who_may_read_the_config_may_read_the_weights(tmp_path, tokenizer):
+    before = os.umask(0o022)
+    try:
+        save_model(tiny_t5(), tokenizer, tmp_path / "model")
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "model").iterdir()} == {0o644}
 
 
 def test_a_name_near_the_starters_is_not_sought_on_the_hub():

@@ -32,23 +32,32 @@ def test_an_expression_that_fails_on_a_row_is_an_error():
         hub.row({"answers": []})
     assert str(caught.value) == (
         'column "answer" cannot be made from a row of example/qa: list object has no element 0\n'
-        "  have:  answers\n  mend:  mend its expression in dataset.hub.columns"
+        "  have:  answers\n  mend:  mend its expression under columns:"
     )
 
 
 def test_a_local_folder_may_mend_its_columns_too():
     local = Local(path="notes", columns={"text": "{{ text.strip() }}"})
     assert local.row({"text": " fog ", "id": 7}) == {"text": "fog", "id": 7}
+
+
+def test_a_misspelt_name_does_not_take_a_column_away():
+    local = Local(path="notes", columns={"text": "{{ texd.strip() }}"})
+    assert local.row({"id": 7}) == {"id": 7}
     with pytest.raises(DataError) as caught:
-        local.row({"text": 3})
-    assert str(caught.value).splitlines()[0].startswith('column "text" cannot be made from a row of notes: ')
-    assert caught.value.mend == "mend its expression in dataset.local.columns"
+        local.row({"text": "fog"})
+    assert str(caught.value) == (
+        'column "text" cannot be made from a row of notes, which lacks "texd"\n'
+        '  have:  text\n  mend:  did you mean "text"?'
+    )
 
 
 def test_a_folder_alone_may_stand_for_local():
     assert Dataset.model_validate({"local": "notes"}).local == Local(path="notes")
     assert Dataset.model_validate({"local": "notes"}).folder == "notes"
     assert Dataset().folder is None
+    with pytest.raises(ValidationError, match=r"should be a folder or \{path: folder, columns: ...\}, not 3"):
+        Dataset.model_validate({"local": 3})
 
 
 def test_an_expression_must_compile():
