@@ -138,9 +138,12 @@ write_card
 
 # For comparison, after the starter's first three stages: of all labelled data Super-NaturalInstructions alone, beside
 # what is made of it (random labels) and rules for sentences of the corpus. 1,500 steps of this were too few: its
-# losses were falling. It goes on with other draws and fewer rules.
+# losses were falling. It goes on with other draws and fewer rules, and then with examples in each prompt, as nanoT5.
 train finetune "$run/train-sni" scripts/starter_sni.yaml "model.init_from=$run/pretrain-copying/model" "$sni_dirs"
 train finetune "$run/train-sni-more" scripts/starter_sni.yaml "model.init_from=$run/train-sni/model" "$sni_dirs" \
     seed=1 training.num_steps=2000 optim.lr=0.008 "mixture.weights={rules: 0.25}"
-score "$run/train-sni-more/model" "$run/scores-sni.json" --groups natural_instructions
+train finetune "$run/train-sni-last" scripts/starter_sni.yaml "model.init_from=$run/train-sni-more/model" "$sni_dirs" \
+    seed=2 training.num_steps=3200 optim.lr=0.01 "mixture.weights={rules: 0.25}" \
+    'mixture.templates={"task*": [definition and examples]}'
+score "$run/train-sni-last/model" "$run/scores-sni.json" --groups natural_instructions
 write_card
