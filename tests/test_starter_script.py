@@ -124,7 +124,7 @@ def test_the_whole_script_makes_a_model_with_a_card(data, tmp_path):
     card = (run / "starter" / "MODEL_CARD.md").read_text()
     runs = re.findall(r"^\| ([a-z-]+) \| 2 \| 4 \|", card, re.MULTILINE)
     assert runs[:5] == ["train-recall", "pretrain", "pretrain-copying", "train-tasks", "train-more"]
-    assert runs[5:] == ["train-sni", "train-sni-more"]
+    assert runs[5:] == ["train-sni", "train-sni-more", "train-sni-last"]
     assert "| winogrande | accuracy |" in card
     assert "| task296_storycloze_correct_end_classification | exact_match |" in card
     assert "| sentences of the corpus, rules made up by scripts/starter_rules.py | rules |" in card
