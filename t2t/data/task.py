@@ -17,7 +17,7 @@ from typing import Any
 
 from t2t.data.readers import SUFFIXES, read_hub_rows, read_rows
 from t2t.errors import DataError, Location, MissingDataError, did_you_mean
-from t2t.templates.dataset import Origin
+from t2t.templates.dataset import Place
 from t2t.templates.library import read_task_file
 from t2t.templates.task_file import TaskFile
 from t2t.templates.template import Template
@@ -93,16 +93,16 @@ class Task:
             CorruptRowError: a row does not parse.
             DataError: a row's label is none of the task's labels, or a column cannot be made of the row.
         """
-        rows, origin = (iter(self.file.examples), None) if split == EXAMPLES else self._source_rows(split)
+        rows, place = (iter(self.file.examples), None) if split == EXAMPLES else self._source_rows(split)
         return (
-            self._numbered(f"{split}:{index}", row, origin) for index, row in enumerate(islice(rows, limit))
+            self._numbered(f"{split}:{index}", row, place) for index, row in enumerate(islice(rows, limit))
         )
 
     def _numbered(
-        self, example_id: str, row: dict[str, Any], origin: Origin | None
+        self, example_id: str, row: dict[str, Any], place: Place | None
     ) -> tuple[str, dict[str, Any]]:
         try:
-            return example_id, self.file.context(origin.row(row) if origin and origin.columns else row)
+            return example_id, self.file.context(place.row(row) if place and place.columns else row)
         except DataError as error:
             raise DataError(
                 f'row "{example_id}": {error.problem}',
@@ -111,7 +111,7 @@ class Task:
                 mend=error.mend,
             ) from error
 
-    def _source_rows(self, split: str) -> tuple[Iterator[dict[str, Any]], Origin | None]:
+    def _source_rows(self, split: str) -> tuple[Iterator[dict[str, Any]], Place | None]:
         """The rows as they are read, and the place whose columns they have; rows of named files have ours."""
         dataset = self.file.dataset
         is_named = self._named_file(split) is not None

@@ -16,7 +16,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Origin(Strict):
+class Place(Strict):
     """A place where rows are, and how one of its rows becomes one of ours.
 
     columns     {answers: "{{ answers.text }}", question: query}
@@ -79,13 +79,13 @@ class Origin(Strict):
         return {name: value for name, value in row.items() if name not in read} | made
 
 
-class Local(Origin):
+class Local(Place):
     """A folder of data files. `columns` mends the rows of these, and not those that users type."""
 
     path: str = Field(description="the folder under the data root, with train.jsonl.gz and the like")
 
 
-class Hub(Origin):
+class Hub(Place):
     """A dataset of the Hugging Face Hub, used where there is no local copy."""
 
     path: str = Field(description="the dataset, such as nyu-mll/glue")

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 
 from t2t.errors import (
     DataError,
@@ -85,6 +85,15 @@ class TaskFile(Strict):
         if labels is not None and len(set(labels)) < len(labels):
             raise ValueError(f"a label is given twice: {', '.join(labels)}")
         return labels
+
+    @field_validator("constants")
+    @classmethod
+    def _no_constant_is_renamed(cls, constants: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        dataset = info.data.get("dataset")  # None where it is wrong itself
+        for name, source in dataset.columns.items() if dataset is not None else ():
+            if source in constants:  # it would take the place of what the rows have
+                raise ValueError(f'"{source}" is a column that is renamed "{name}"', "use another name")
+        return constants
 
     @classmethod
     def read(cls, path: str | Path) -> Self:

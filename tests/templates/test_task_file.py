@@ -159,6 +159,11 @@ def test_an_unknown_template_suggests_the_nearest(write_task):
             "  mend:  use a third name",
         ),
         (
+            ("labels:", "constants: {sentence1: none}\nlabels:"),
+            '"sentence1" is a column that is renamed "premise"\n  where: FILE:7, constants\n'
+            "  mend:  use another name",
+        ),
+        (
             ("  local: rte", "  lokal: rte"),
             'unknown key: "lokal"\n  where: FILE:5, dataset.lokal\n'
             "  have:  columns, files, hub, local, splits\n"
