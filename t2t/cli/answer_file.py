@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,12 +29,15 @@ class Kept:
     num_truncated: int = 0  # answers of these
 
 
-def read_kept(output: Path, questions: Iterator["Prompt"], num_templates: int) -> Kept:
+def read_kept(
+    output: Path, questions: Iterator["Prompt"], num_templates: int, *, answered_by: Mapping[str, str | None]
+) -> Kept:
     """The rows that a stopped run has answered; what it wrote of one more is cut off, for it is asked again.
 
     Args:
         questions: all that is to be asked, in order.
-    Raises: T2TError if an answer is to something else.
+        answered_by: see `write_answers`.
+    Raises: T2TError if an answer is to something else, or by another model.
     """
     partial = partial_file(output)
     if not partial.exists():
@@ -58,6 +61,13 @@ def read_kept(output: Path, questions: Iterator["Prompt"], num_templates: int) -
                     where=Location(partial, number + 1),
                     mend="resume with its task, rows and options, or remove the file",
                 )
+            for name, wanted in answered_by.items():
+                if (found := answer.get(name)) != wanted:
+                    raise T2TError(
+                        f"another {name} answered in the run that was stopped: {found or 'none'}",
+                        where=Location(partial, number + 1),
+                        mend=f"resume with that {name}, or remove the file",
+                    )
             if place == num_templates - 1:
                 kept, end = Kept(row_index + 1, num_truncated), file.tell()
         file.truncate(end)
@@ -70,6 +80,7 @@ def write_answers(
     num_templates: int,
     kept: Kept,
     *,
+    answered_by: Mapping[str, str | None],
     on_row: Callable[[], None],
 ) -> dict[str, int]:
     """Write answers; a run that is stopped leaves what it has.
@@ -77,6 +88,7 @@ def write_answers(
     Args:
         num_templates: predictions per row, which come one after the other.
         kept: what is there from a stopped run; predictions go on behind it.
+        answered_by: `model` and `adapter` by name, which stand in every line.
         on_row: called after each row.
     """
     partial = partial_file(output)
@@ -85,7 +97,7 @@ def write_answers(
         with open(partial, "a" if kept.num_rows else "w", encoding="utf-8") as file:
             for prediction in predictions:
                 row_index, place = divmod(num_answers, num_templates)
-                document = {"row": row_index, **prediction_document(prediction)}
+                document = {"row": row_index, **answered_by, **prediction_document(prediction)}
                 file.write(json.dumps(document, ensure_ascii=False) + "\n")
                 num_answers += 1
                 num_truncated += prediction.truncated

@@ -23,6 +23,7 @@ from t2t.cli.options import (
 )
 from t2t.cli.output import print_json, progress_bar
 from t2t.cli.predictions import prediction_document, print_prediction
+from t2t.resources import STARTER
 
 if TYPE_CHECKING:
     from t2t.inference import Prediction
@@ -89,10 +90,10 @@ def run(
         found = [row] if input_file is None else read_rows(input_file)
         return ((f"row:{index}", row) for index, row in enumerate(found))  # as `Text2Text.run` names them
 
-    kept = Kept()
+    kept, answered_by = Kept(), {"model": model or STARTER, "adapter": adapter}
     if output_file is not None and resume:
         questions = task_prompts(file, rows(), templates=templates, shots=shots, seed=seed)
-        kept = read_kept(output_file, questions, len(templates))
+        kept = read_kept(output_file, questions, len(templates), answered_by=answered_by)
     loaded = Text2Text.load(model, device=device, dtype=dtype, adapter=adapter)
     predictions: Iterator[Prediction] = loaded.run(
         file,
@@ -106,7 +107,9 @@ def run(
     if input_file is not None and output_file is not None:
         with progress_bar("asking", unit="rows", total=_num_rows(input_file)) as advance:
             advance(kept.num_rows)
-            summary = write_answers(predictions, output_file, len(templates), kept, on_row=advance)
+            summary = write_answers(
+                predictions, output_file, len(templates), kept, answered_by=answered_by, on_row=advance
+            )
         if as_json:
             print_json({"task": file.task, "output": str(output_file), **summary})
         else:

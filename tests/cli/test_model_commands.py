@@ -116,6 +116,7 @@ def test_run_writes_an_answer_for_every_row_and_template_in_order(
         (1, "happy or sad"),
     ]
     assert lines[3]["source"] == "My [tea] is 1. Is that happy or sad?"
+    assert (lines[3]["model"], lines[3]["adapter"]) == ("starter", None)
     assert list(tmp_path.glob("*.partial")) == []
 
 
@@ -179,6 +180,23 @@ def test_a_stopped_run_is_gone_on_with(t2t, toy_starter, mood, rows_file, tmp_pa
         assert ended.code == 1
         assert ended.err.startswith("T2TError: the run that was stopped asked something else\n")
         assert partial.read_bytes() == left
+
+
+def test_answers_of_another_model_are_not_gone_on_with(t2t, toy_starter, mood, rows_file, tmp_path):
+    output, partial = tmp_path / "answers.jsonl", tmp_path / "answers.jsonl.partial"
+    line = ["run", mood, "--input", rows_file, "--output", output]
+    assert t2t(*line).code == 0
+    partial.write_bytes(output.read_bytes())
+    for option, found in (("--model", "starter"), ("--adapter", "none")):
+        name = option.removeprefix("--")
+        ended = t2t(*line, "--resume", option, "mine")
+        assert ended.code == 1
+        assert ended.err == (
+            f"T2TError: another {name} answered in the run that was stopped: {found}\n"
+            f"  where: {partial}:1\n"
+            f"  mend:  resume with that {name}, or remove the file\n"
+        )
+        assert partial.read_bytes() == output.read_bytes()
 
 
 def test_a_corrupt_row_is_found_before_anything_is_asked(t2t, toy_starter, mood, rows_file, tmp_path):
