@@ -27,6 +27,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from t2t.errors import InferenceError, Location
 from t2t.inference.prompts import Prompt, SourceBatch, check_text, pad
+from t2t.model.decoder_inputs import decoder_inputs
 from t2t.tokens import encode_texts
 from t2t.tokens.batches import IGNORED_LABEL
 
@@ -137,9 +138,9 @@ def choice_logprobs(
     pairs = [(row, ids) for row, choices in enumerate(choice_ids) for ids in choices]
     lengths = [len(ids) for _, ids in pairs]
     labels = pad([ids for _, ids in pairs], IGNORED_LABEL).to(batch.input_ids.device)  # (pairs, choice_len)
-    decoder_input_ids = model.prepare_decoder_input_ids_from_labels(labels=labels)
+    shifted = decoder_inputs(model, labels)  # (pairs, choice_len)
     source_of_pair = torch.tensor([row for row, _ in pairs], device=labels.device)
-    start_ids = decoder_input_ids[:1, :1].expand(len(choice_ids), 1)  # the same for all: no choice is in it
+    start_ids = shifted[:1, :1].expand(len(choice_ids), 1)  # the same for all: no choice is in it
     states = encode_batch(model, batch)
     first = model(
         encoder_outputs=BaseModelOutput(last_hidden_state=states),
@@ -155,7 +156,7 @@ def choice_logprobs(
         logits = model(
             encoder_outputs=BaseModelOutput(last_hidden_state=states[source]),
             attention_mask=batch.attention_mask[source],
-            decoder_input_ids=decoder_input_ids[pair, 1 : rest_len + 1],
+            decoder_input_ids=shifted[pair, 1 : rest_len + 1],
             past_key_values=_gather(first.past_key_values, source),
             use_cache=True,
         ).logits  # (chunk, rest_len, vocab)

@@ -34,6 +34,7 @@ from t2t.inference.prompts import Prediction, Prompt
 from t2t.inference.rank import LengthNorm
 from t2t.inference.task_prompts import ALL, Row, Rows, choose_templates, task_prompts
 from t2t.model.adapters import Adapters, AnyAdapter, adapters_of, load_adapters, named_adapters
+from t2t.model.decoder_inputs import check_has_decoder
 from t2t.model.pretrained import load_model, save_model
 from t2t.model.training_record import TrainingRecord, absolute_place
 from t2t.templates.library import read_task_file
@@ -61,7 +62,7 @@ class Text2Text:
             None takes 2048 on a CPU and 16384 elsewhere.
     Attributes:
         adapters: those that are attached to the model; None where there are none.
-    Raises: InferenceError if the model cannot be scored or the tokenizer cannot pad.
+    Raises: ModelError if the model has no decoder; InferenceError if the tokenizer cannot pad.
     """
 
     def __init__(
@@ -72,11 +73,7 @@ class Text2Text:
         name: str | None = None,
         max_batch_tokens: int | None = None,
     ) -> None:
-        if not hasattr(model, needed := "prepare_decoder_input_ids_from_labels"):
-            raise InferenceError(  # some encoder-decoders, M2M100 among them, have all but this
-                f"{type(model).__name__} cannot be scored: it lacks {needed}",
-                mend="load an encoder-decoder that has it, such as T5, mT5, BART or mBART",
-            )
+        check_has_decoder(model)
         if tokenizer.pad_token_id is None:
             raise InferenceError("the tokenizer has no padding token", mend="set tokenizer.pad_token")
         self.model = model

@@ -138,13 +138,13 @@ def save_model(
         tokenizer.save_pretrained(aside)
     if record is not None:
         record.write(aside)
-    _share_weights(aside)
+    share_weights(aside, mode_of="tokenizer_config.json")
     replace_folder(aside, folder)
 
 
-def _share_weights(folder: Path) -> None:
-    """Give the weights the mode of the files beside them: safetensors 0.8 writes for the owner alone."""
-    mode = stat.S_IMODE((folder / "tokenizer_config.json").stat().st_mode)
+def share_weights(folder: Path, *, mode_of: str) -> None:
+    """Give the weights the mode of a file beside them: safetensors 0.8 writes for the owner alone."""
+    mode = stat.S_IMODE((folder / mode_of).stat().st_mode)
     for path in folder.glob("*.safetensors"):
         with suppress(OSError):  # some mounts have no modes, and the model is whole without
             path.chmod(mode)
@@ -229,15 +229,31 @@ def named_dtype(dtype: str | torch.dtype, *, have: Iterable[str]) -> torch.dtype
 
 
 def _take_target_language(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
-    """Let an mBART's targets be of the language that the model writes.
+    """Let a multilingual model's targets be of the language that it writes, and the other way round.
 
-    What it writes begins with the language token that the model names. Labels end in that of the tokenizer's
-    tgt_lang, by default src_lang's, and their last token is what the decoder then begins with.
+        mBART          labels x </s> en_XX         the decoder starts with their last token
+        M2M100, NLLB   labels eng_Latn x </s>      the first that is written: forced_bos_token_id
+
+    The language is what the model's config names, else the tokenizer's tgt_lang, else its src_lang.
     """
-    start_id = model.generation_config.decoder_start_token_id
-    for language, language_id in getattr(tokenizer, "lang_code_to_id", {}).items():
-        if language_id == start_id and hasattr(tokenizer, "tgt_lang"):
+    if not hasattr(tokenizer, "tgt_lang"):
+        return
+    writing = model.generation_config
+    named = {writing.decoder_start_token_id, writing.forced_bos_token_id}
+    for language, language_id in _language_ids(tokenizer).items():
+        if language_id in named:
             tokenizer.tgt_lang = language
+    tokenizer.tgt_lang = tokenizer.tgt_lang or tokenizer.src_lang
+    first_id = tokenizer(text_target="").input_ids[0]
+    if writing.forced_bos_token_id is None and first_id in _language_ids(tokenizer).values():
+        writing.forced_bos_token_id = first_id
+
+
+def _language_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """The languages of a multilingual tokenizer; NLLB's has no table of them: each is a special token."""
+    if hasattr(tokenizer, "lang_code_to_id"):
+        return dict(tokenizer.lang_code_to_id)
+    return {token: tokenizer.convert_tokens_to_ids(token) for token in tokenizer.extra_special_tokens}
 
 
 def _check_weights(name: str, missing: list[str]) -> None:

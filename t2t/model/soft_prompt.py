@@ -119,10 +119,14 @@ def prompt_tuning_config(model: PreTrainedModel, *, num_virtual_tokens: int) -> 
     """Learned embeddings before the source; the decoder has none."""
     from peft import PromptTuningConfig
 
+    encoder = model.get_encoder()
     return PromptTuningConfig(
         task_type="SEQ_2_SEQ_LM",
         num_virtual_tokens=num_virtual_tokens,
-        token_dim=model.get_encoder().get_input_embeddings().embedding_dim,
+        token_dim=encoder.get_input_embeddings().embedding_dim,
+        # peft asks for these two, and looks for them in the model's config, which for T5Gemma has only parts
+        num_layers=encoder.config.num_hidden_layers,
+        num_attention_heads=encoder.config.num_attention_heads,
         num_transformer_submodules=1,
     )
 

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from t2t.errors import Location, TokenizerError
 from t2t.resources import STARTER, starter_or
+from t2t.tokens.targets import as_target
 
 _SELF_CONTAINED = ("TokenizersBackend", "PreTrainedTokenizerFast")  # add nothing to tokenizer.json
 
@@ -24,12 +25,13 @@ class TokenCounter:
 
     Attributes:
         name: what it was asked for by.
-        eos_id: the id that every target ends in, None where there is none.
+        bos_id, eos_id: the ids of the begin and the end of a sequence, None where there are none.
         unknown_id: the id of what the vocabulary cannot spell; None where it can spell everything.
     """
 
     name: str
     backend: Tokenizer
+    bos_id: int | None
     eos_id: int | None
     unknown_id: int | None
 
@@ -52,23 +54,23 @@ class TokenCounter:
                     where=Location(place / "tokenizer.json"),
                     mend="copy the file again",
                 ) from error
-            eos = config.get("eos_token")
-            eos_id = backend.token_to_id(eos.get("content", "") if isinstance(eos, dict) else str(eos))
+            bos_id, eos_id = (_named_id(backend, config.get(name)) for name in ("bos_token", "eos_token"))
         else:
             from t2t.tokens.tokenizer import load_tokenizer, tokenizer_backend
 
             tokenizer = load_tokenizer(named)
-            backend, eos_id = tokenizer_backend(tokenizer), tokenizer.eos_token_id
+            backend = tokenizer_backend(tokenizer)
+            bos_id, eos_id = tokenizer.bos_token_id, tokenizer.eos_token_id
         backend.no_truncation()
         backend.no_padding()
-        return cls(shown, backend, eos_id, _unknown_id(backend))
+        return cls(shown, backend, bos_id, eos_id, _unknown_id(backend))
 
     def count(self, texts: Sequence[str], *, are_targets: bool = False) -> list[int]:
-        """Tokens of each text, special tokens included; a target always ends in eos, as in `encode_texts`."""
+        """Tokens of each text, special tokens included, as `encode_texts` makes them."""
         rows = [encoding.ids for encoding in self.backend.encode_batch_fast(list(texts))]
-        if not are_targets or self.eos_id is None:
-            return [len(ids) for ids in rows]
-        return [len(ids) + (self.eos_id not in ids[-2:]) for ids in rows]
+        if are_targets:
+            rows = [as_target(ids, bos_id=self.bos_id, eos_id=self.eos_id) for ids in rows]
+        return [len(ids) for ids in rows]
 
     def unknown(self, texts: Sequence[str]) -> Iterator[tuple[int, str]]:
         """What the vocabulary cannot spell: (place of the text, piece of it), for every such piece."""
@@ -87,6 +89,13 @@ def _config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}  # `load_tokenizer` says what is wrong
     return config if isinstance(config, dict) else {}
+
+
+def _named_id(backend: Tokenizer, token: Any) -> int | None:
+    """The id of a special token of tokenizer_config.json: its text, a mapping with its content, or null."""
+    text = token.get("content") if isinstance(token, dict) else token
+    found: int | None = backend.token_to_id(text) if isinstance(text, str) else None
+    return found
 
 
 def _unknown_id(backend: Tokenizer) -> int | None:

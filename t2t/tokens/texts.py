@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
+from t2t.tokens.targets import as_target
+
 _ONE_THREAD = threading.Lock()  # Marian's and mBART's tokenizers are in a source or a target mode, as a state
 
 
@@ -14,8 +16,8 @@ def encode_texts(
 ) -> list[tuple[np.ndarray, bool]]:
     """Token ids of each text, and whether its end was cut off to fit into max_len tokens.
 
-    Sources end as the tokenizer ends them (T5's and ours in eos). Targets always end in eos, also where the
-    tokenizer adds none (Gemma's): a model learns from it where to stop.
+    Sources begin and end as the tokenizer has them (T5's and ours end in eos), targets as in
+    t2t.tokens.targets.
     """
     if not texts:
         return []
@@ -28,7 +30,7 @@ def encode_texts(
         num_suffix = num_suffix_tokens(tokenizer)
     eos_id = tokenizer.eos_token_id
     if are_targets:
-        rows = [ids if _is_ended(ids, eos_id) else [*ids, eos_id] for ids in rows]
+        rows = [as_target(ids, bos_id=tokenizer.bos_token_id, eos_id=eos_id) for ids in rows]
         num_suffix = max(num_suffix, int(eos_id is not None))
     cut = [cut_ids(ids, max_len=max_len, num_suffix=num_suffix) for ids in rows]
     return [
@@ -52,8 +54,3 @@ def num_suffix_tokens(tokenizer: PreTrainedTokenizerBase) -> int:
     whole = tokenizer("a")["input_ids"]
     starts = (start for start in range(len(whole)) if whole[start : start + len(bare)] == bare)
     return len(whole) - len(bare) - next(starts, 0)
-
-
-def _is_ended(ids: Sequence[int], eos_id: int | None) -> bool:
-    # mBART puts the language after eos: the last two places count. Without an eos there is none to want.
-    return eos_id is None or eos_id in ids[-2:]

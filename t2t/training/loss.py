@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
+from t2t.model.decoder_inputs import check_has_decoder, decoder_inputs
 from t2t.tokens.batches import IGNORED_LABEL
 from t2t.training.choice_loss import t_few_losses
 from t2t.training.r_drop import check_dropout, divergences
@@ -37,11 +38,12 @@ class SummedLoss(nn.Module):
     Args:
         label_smoothing: e of the formula above, 0 to 1.
         r_drop: weight alpha of R-Drop's second term; 0 leaves it out.
-    Raises: TrainingError if R-Drop is asked of a model without dropout.
+    Raises: ModelError if the model has no decoder; TrainingError if R-Drop is asked of one without dropout.
     """
 
     def __init__(self, model: PreTrainedModel, *, label_smoothing: float = 0.0, r_drop: float = 0.0) -> None:
         super().__init__()
+        check_has_decoder(model)
         if r_drop:
             check_dropout(model)
         self.model = model
@@ -89,7 +91,7 @@ class SummedLoss(nn.Module):
         logits: Tensor = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
-            decoder_input_ids=self.model.prepare_decoder_input_ids_from_labels(labels),
+            decoder_input_ids=decoder_inputs(self.model, labels),
             use_cache=False,
         ).logits
         return logits.float()
@@ -118,7 +120,7 @@ class SummedLoss(nn.Module):
         logits = self.model(
             encoder_outputs=BaseModelOutput(states.repeat_interleave(num_choices, dim=0)),
             attention_mask=attention_mask,
-            decoder_input_ids=self.model.prepare_decoder_input_ids_from_labels(present.flatten(0, 1)),
+            decoder_input_ids=decoder_inputs(self.model, present.flatten(0, 1)),
             use_cache=False,
         ).logits  # (batch * choices, target_len, vocab)
         return logits.unflatten(0, choices.shape[:2])

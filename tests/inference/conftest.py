@@ -6,6 +6,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import (
     BartConfig,
     BartForConditionalGeneration,
+    M2M100Config,
+    M2M100ForConditionalGeneration,
     MBartConfig,
     MBartForConditionalGeneration,
     MT5Config,
@@ -15,13 +17,22 @@ from transformers import (
     PreTrainedTokenizerFast,
     T5Config,
     T5ForConditionalGeneration,
+    T5GemmaConfig,
+    T5GemmaForConditionalGeneration,
 )
 
 from t2t.inference import Text2Text
 
 SPECIAL = ("<pad>", "</s>", "<s>", "<unk>", "en_XX")  # ids 0, 1, 2, 3, 4
 VOCAB_SIZE = len(SPECIAL) + 256
-LAYOUTS = {"t5": "$A </s>", "mt5": "$A </s>", "bart": "<s> $A </s>", "mbart": "$A </s> en_XX"}
+LAYOUTS = {
+    "t5": "$A </s>",
+    "mt5": "$A </s>",
+    "t5gemma": "<s> $A",
+    "bart": "<s> $A </s>",
+    "mbart": "$A </s> en_XX",
+    "m2m100": "en_XX $A </s>",
+}
 T5_SIZES = {"d_model": 32, "d_ff": 64, "d_kv": 8, "num_heads": 4, "num_layers": 2, "num_decoder_layers": 2}
 BART_SIZES = {
     "d_model": 32,
@@ -32,6 +43,17 @@ BART_SIZES = {
     "encoder_ffn_dim": 64,
     "decoder_ffn_dim": 64,
     "max_position_embeddings": 64,
+}
+
+GEMMA_SIZES = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "query_pre_attn_scalar": 8,
+    "initializer_range": 0.3,
 }
 
 
@@ -60,6 +82,12 @@ def toy_model(family: str) -> PreTrainedModel:
     if family == "mbart":
         config = MBartConfig(**BART_SIZES, **ids, init_std=0.3, decoder_start_token_id=4)
         return MBartForConditionalGeneration(config).eval()
+    if family == "m2m100":
+        config = M2M100Config(**BART_SIZES, **ids, init_std=0.3, decoder_start_token_id=1)
+        return M2M100ForConditionalGeneration(config).eval()
+    if family == "t5gemma":  # whose decoder starts with bos
+        config = T5GemmaConfig(encoder={**GEMMA_SIZES, **ids}, decoder={**GEMMA_SIZES, **ids}, **ids)
+        return T5GemmaForConditionalGeneration(config).eval()
     options = {**T5_SIZES, **ids, "decoder_start_token_id": 0}
     if family == "t5":
         return T5ForConditionalGeneration(T5Config(**options)).eval()
@@ -73,6 +101,14 @@ def toy_text2text(family: str) -> Text2Text:
     if family not in _loaded:
         _loaded[family] = Text2Text(toy_model(family), toy_tokenizer(family), name=family)
     return _loaded[family]
+
+
+def target_ids(model: Text2Text, text: str) -> torch.Tensor:
+    """What a model of that family is to write: (1, target_len). T5Gemma's decoder starts with bos."""
+    labels = model.tokenizer(text_target=text, return_tensors="pt").input_ids
+    if model.name != "t5gemma":
+        return labels
+    return torch.cat([labels[:, 1:], torch.tensor([[model.tokenizer.eos_token_id]])], dim=1)
 
 
 @pytest.fixture(params=LAYOUTS)

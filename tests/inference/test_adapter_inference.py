@@ -16,7 +16,7 @@ from t2t.model.injected_layers import ia3_config, lora_config
 from t2t.model.soft_prompt import prompt_tuning_config
 from t2t.model.training_record import TrainingRecord
 
-from .conftest import LAYOUTS, toy_model, toy_tokenizer
+from .conftest import LAYOUTS, target_ids, toy_model, toy_tokenizer
 
 KINDS = {
     "lora": lambda model: lora_config(model, rank=2, alpha=4.0),
@@ -57,13 +57,10 @@ def test_ranking_agrees_with_peft_one_choice_at_a_time(family, kind, tmp_path):
     for source, choices, answer in zip(SOURCES, CHOICES, answers, strict=True):
         source_ids = answering.tokenizer(source, return_tensors="pt").input_ids
         for choice, logprob in zip(choices, answer.logprobs, strict=True):
-            labels = answering.tokenizer(text_target=choice, return_tensors="pt").input_ids
-            decoder_input_ids = naive.prepare_decoder_input_ids_from_labels(labels=labels)
+            labels = target_ids(answering, choice)
             with torch.no_grad():
                 logits = naive(
-                    input_ids=source_ids,
-                    attention_mask=torch.ones_like(source_ids),
-                    decoder_input_ids=decoder_input_ids,
+                    input_ids=source_ids, attention_mask=torch.ones_like(source_ids), labels=labels
                 ).logits
             expected = logits.log_softmax(-1).gather(-1, labels[..., None]).sum().item()
             assert logprob == pytest.approx(expected, abs=1e-4)

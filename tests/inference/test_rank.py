@@ -9,6 +9,8 @@ from t2t.errors import InferenceError
 from t2t.inference import Text2Text
 from t2t.inference.rank import normalised, softmax
 
+from .conftest import target_ids
+
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=8)
 CHOICES = st.lists(TEXTS, min_size=1, max_size=4, unique=True)
 PROMPTS = st.lists(st.tuples(TEXTS, CHOICES), min_size=1, max_size=6)
@@ -21,9 +23,8 @@ SHARED_FIXTURES = settings(
 def naive_logprob(model: Text2Text, source: str, choice: str) -> float:
     """One source, one choice, no padding, no cache: what the fast way must agree with."""
     inputs = model.tokenizer(source, return_tensors="pt", return_token_type_ids=False)
-    labels = model.tokenizer(text_target=choice, return_tensors="pt").input_ids
-    decoder_input_ids = model.model.prepare_decoder_input_ids_from_labels(labels=labels)
-    logits = model.model(**inputs, decoder_input_ids=decoder_input_ids).logits
+    labels = target_ids(model, choice)
+    logits = model.model(**inputs, labels=labels).logits
     return logits.log_softmax(-1).gather(-1, labels[..., None]).sum().item()
 
 

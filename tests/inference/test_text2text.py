@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from t2t.errors import InferenceError
+from t2t.errors import InferenceError, ModelError
 from t2t.inference import Prediction, Text2Text
 from t2t.inference import answering as answering_module
 from t2t.model import LoadedModel
@@ -209,11 +209,11 @@ def test_a_model_without_an_encoder_is_refused(t5):
     from transformers import GPT2Config, GPT2LMHeadModel
 
     model = GPT2LMHeadModel(GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=16))
-    with pytest.raises(InferenceError) as raised:
+    with pytest.raises(ModelError) as raised:
         Text2Text(model, t5.tokenizer)
     assert str(raised.value) == (
-        "GPT2LMHeadModel cannot be scored: it lacks prepare_decoder_input_ids_from_labels\n"
-        "  mend:  load an encoder-decoder that has it, such as T5, mT5, BART or mBART"
+        "GPT2LMHeadModel cannot be scored: its config names no decoder_start_token_id\n"
+        "  mend:  load an encoder-decoder, such as T5, BART, mBART or M2M100"
     )
 
 

@@ -12,11 +12,14 @@ from transformers import (
     BartForConditionalGeneration,
     GPT2Config,
     GPT2LMHeadModel,
+    M2M100Config,
+    M2M100ForConditionalGeneration,
     MBartConfig,
     MBartForConditionalGeneration,
     MBartTokenizer,
     MT5Config,
     MT5ForConditionalGeneration,
+    NllbTokenizer,
 )
 
 from t2t.errors import CheckpointError, ModelError
@@ -86,6 +89,37 @@ def test_an_mbart_is_scored_on_the_language_that_it_writes(tmp_path):
     assert loaded.tokenizer("ab").input_ids[-1] == tokenizer.convert_tokens_to_ids("en_XX")
     labels = loaded.tokenizer(text_target="ab", return_tensors="pt").input_ids
     assert loaded.model.prepare_decoder_input_ids_from_labels(labels)[0, 0] == romanian
+
+
+def save_nllb(folder, *, tgt_lang, forced=None):
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", "a", "b"]
+    tokenizer = NllbTokenizer(vocab={piece: index for index, piece in enumerate(pieces)}, tgt_lang=tgt_lang)
+    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
+    sizes = {"encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64}
+    config = M2M100Config(vocab_size=len(tokenizer), d_model=32, **heads, **sizes)
+    model = M2M100ForConditionalGeneration(config)
+    if forced is not None:
+        model.generation_config.forced_bos_token_id = tokenizer.convert_tokens_to_ids(forced)
+    save_model(model, tokenizer, folder)
+
+
+@pytest.mark.parametrize(
+    "tgt_lang, language",
+    [("fra_Latn", "fra_Latn"), (None, "eng_Latn")],  # the latter is the sources'
+)
+def test_an_nllb_writes_the_language_of_its_tokenizer(tmp_path, tgt_lang, language):
+    save_nllb(tmp_path / "model", tgt_lang=tgt_lang)
+    loaded = load_model(tmp_path / "model", device="cpu")
+    source = loaded.tokenizer("ab", return_tensors="pt")
+    written = loaded.model.generate(**source, max_new_tokens=2)[0]
+    assert loaded.tokenizer.convert_ids_to_tokens(written[:2]) == ["</s>", language]
+    assert loaded.tokenizer(text_target="ab").tokens() == [language, "▁", "a", "b", "</s>"]
+
+
+def test_an_nllb_that_names_a_language_is_scored_on_it(tmp_path):
+    save_nllb(tmp_path / "model", tgt_lang="fra_Latn", forced="deu_Latn")
+    loaded = load_model(tmp_path / "model", device="cpu")
+    assert loaded.tokenizer(text_target="ab").tokens()[0] == "deu_Latn"
 
 
 def test_saving_replaces_an_older_model_whole(checkpoint, tokenizer):

@@ -86,9 +86,13 @@ def test_encoding_nothing_gives_nothing(tokenizer):
 
 
 @pytest.mark.parametrize(("max_len", "expected"), [(8, ["Ġone", "Ġtwo", "</s>"]), (2, ["Ġone", "</s>"])])
-def test_targets_end_in_eos_where_the_tokenizer_adds_none(max_len, expected):
+@pytest.mark.parametrize("layout", ["$A", "<unk> $A"])  # the latter as Gemma's
+def test_targets_end_in_eos_where_the_tokenizer_adds_none(max_len, expected, layout):
     tokenizer = train_tokenizer(TEXTS, vocab_size=384)
-    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(single="$A")  # as Gemma's
+    tokenizer.bos_token = "<unk>"
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=layout, special_tokens=[("<unk>", tokenizer.bos_token_id)]
+    )
     ((ids, is_truncated),) = encode_texts(tokenizer, ["one two"], max_len=max_len, are_targets=True)
     assert tokenizer.convert_ids_to_tokens(ids) == expected
     assert is_truncated == (max_len == 2)

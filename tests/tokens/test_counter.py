@@ -34,6 +34,29 @@ def test_a_tokenizer_that_adds_no_end_of_sequence_counts_one_for_targets(tmp_pat
     assert counter.count(["a a"], are_targets=True) == [3]
 
 
+def test_a_begin_of_sequence_is_no_part_of_a_target_where_no_end_is_added(tmp_path):
+    vocabulary = {"<unk>": 0, "<eos>": 1, "<bos>": 2, "None": 3, "a": 4}
+    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    backend.post_processor = processors.TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", 2)])
+    special = {"bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>"}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, **special)
+    tokenizer.save_pretrained(tmp_path)
+    counter = TokenCounter.load(tmp_path)
+    assert (counter.bos_id, counter.count(["a a"])) == (2, [3])
+    ((encoded, _),) = encode_texts(tokenizer, ["a a"], max_len=9, are_targets=True)
+    assert encoded.tolist() == [4, 4, 1]
+    assert counter.count(["a a"], are_targets=True) == [3]
+
+
+def test_a_special_token_that_is_null_is_no_word_none(tmp_path):
+    backend = Tokenizer(models.WordLevel({"<unk>": 0, "None": 1}, unk_token="<unk>"))
+    PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>").save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "eos_token": None}))
+    assert TokenCounter.load(tmp_path).eos_id is None
+
+
 def test_a_class_of_its_own_is_built_by_transformers(tmp_path):
     """The class may add to tokenizer.json; here the name alone sends it that way."""
     backend = Tokenizer(models.WordLevel({"<unk>": 0, "</s>": 1, "a": 2}, unk_token="<unk>"))
@@ -53,7 +76,7 @@ def test_a_class_of_its_own_is_built_by_transformers(tmp_path):
 def test_pieces_that_the_vocabulary_lacks_are_found(tmp_path):
     backend = Tokenizer(models.WordLevel({"<unk>": 0, "a": 1}, unk_token="<unk>"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
-    counter = TokenCounter("toy", backend, None, 0)
+    counter = TokenCounter("toy", backend, None, None, 0)
     assert list(counter.unknown(["a", "a b a", "c"])) == [(1, "b"), (2, "c")]
 
 

@@ -27,7 +27,7 @@ def counter() -> TokenCounter:
     """Counts words and punctuation marks."""
     backend = Tokenizer(models.WordLevel({"<unk>": 0}, unk_token="<unk>"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
-    return TokenCounter("words", backend, eos_id=None, unknown_id=None)
+    return TokenCounter("words", backend, bos_id=None, eos_id=None, unknown_id=None)
 
 
 def problems(path, counter, texts, *, topic="x", **limits) -> list[str]:

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch._dynamo.utils import counters
+from transformers import BlenderbotForConditionalGeneration, M2M100ForConditionalGeneration
 
 from t2t.errors import TrainingError
 from t2t.model import build_model
@@ -29,6 +30,17 @@ def tensors(source_len: int, target_len: int) -> tuple[torch.Tensor, torch.Tenso
 def test_no_mask_is_a_mask_of_ones(loss):
     ids, mask, labels = tensors(8, 4)
     torch.testing.assert_close(loss(ids, None, labels), loss(ids, torch.ones_like(mask), labels))
+
+
+@pytest.mark.parametrize("family", [BlenderbotForConditionalGeneration, M2M100ForConditionalGeneration])
+def test_models_without_a_method_that_shifts_labels_give_their_own_loss(family):
+    sizes = {"d_model": 16, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "vocab_size": 384}
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    layers = {"encoder_layers": 1, "decoder_layers": 1}
+    model = family(family.config_class(**sizes, **heads, **layers, pad_token_id=0)).eval()
+    ids, mask, labels = tensors(8, 4)
+    expected = model(input_ids=ids, attention_mask=mask, labels=labels).loss * (labels != -100).sum()
+    torch.testing.assert_close(SummedLoss(model).eval()(ids, mask, labels), expected)
 
 
 def test_eight_lengths_are_compiled_once_and_give_what_transformers_gives(loss):
