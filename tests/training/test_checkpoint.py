@@ -1,4 +1,6 @@
 import json
+import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +59,16 @@ def write(tmp_path: Path, tokenizer):
         )
 
     return write
+
+
+def test_who_may_read_a_checkpoint_may_go_on_with_it(write):
+    before = os.umask(0o022)
+    try:
+        folder = write(5)
+    finally:
+        os.umask(before)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o644}
 
 
 @pytest.mark.parametrize("name", ["adamw_rms", "adafactor"])
