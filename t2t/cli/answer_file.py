@@ -30,13 +30,19 @@ class Kept:
 
 
 def read_kept(
-    output: Path, questions: Iterator["Prompt"], num_templates: int, *, answered_by: Mapping[str, str | None]
+    output: Path,
+    questions: Iterator["Prompt"],
+    num_templates: int,
+    *,
+    answered_by: Mapping[str, str | None],
+    length_norm: str,
 ) -> Kept:
     """The rows that a stopped run has answered; what it wrote of one more is cut off, for it is asked again.
 
     Args:
         questions: all that is to be asked, in order.
-        answered_by: see `write_answers`.
+        answered_by: see `write_answers`; names are compared, and not what they name.
+        length_norm: of the scores of choices.
     Raises: T2TError if an answer is to something else, or by another model.
     """
     partial = partial_file(output)
@@ -52,21 +58,24 @@ def read_kept(
             try:
                 answer = json.loads(line)
                 asked = answer["row"], answer["template"], answer["source"]
+                is_normed = answer["length_norm"] in (None, length_norm)
+                by = {name: answer[name] for name in answered_by}
                 num_truncated += answer["truncated"]
             except (ValueError, KeyError, TypeError):
                 asked = None
-            if question is None or asked != (row_index, question.template, question.source):
+            expected = None if question is None else (row_index, question.template, question.source)
+            if asked is None or asked != expected or not is_normed:
                 raise T2TError(
                     "the run that was stopped asked something else",
                     where=Location(partial, number + 1),
                     mend="resume with its task, rows and options, or remove the file",
                 )
-            for name, wanted in answered_by.items():
-                if (found := answer.get(name)) != wanted:
+            for name, found in by.items():
+                if found != answered_by[name]:
                     raise T2TError(
-                        f"another {name} answered in the run that was stopped: {found or 'none'}",
+                        f"the run that was stopped had another {name}: {found or 'none'}",
                         where=Location(partial, number + 1),
-                        mend=f"resume with that {name}, or remove the file",
+                        mend=f"resume {'with it' if found else f'without --{name}'}, or remove the file",
                     )
             if place == num_templates - 1:
                 kept, end = Kept(row_index + 1, num_truncated), file.tell()

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -90,10 +90,12 @@ def run(
         found = [row] if input_file is None else read_rows(input_file)
         return ((f"row:{index}", row) for index, row in enumerate(found))  # as `Text2Text.run` names them
 
-    kept, answered_by = Kept(), {"model": model or STARTER, "adapter": adapter}
+    kept, answered_by = Kept(), {"model": _name(model or STARTER), "adapter": adapter and _name(adapter)}
     if output_file is not None and resume:
         questions = task_prompts(file, rows(), templates=templates, shots=shots, seed=seed)
-        kept = read_kept(output_file, questions, len(templates), answered_by=answered_by)
+        kept = read_kept(
+            output_file, questions, len(templates), answered_by=answered_by, length_norm=length_norm
+        )
     loaded = Text2Text.load(model, device=device, dtype=dtype, adapter=adapter)
     predictions: Iterator[Prediction] = loaded.run(
         file,
@@ -122,6 +124,11 @@ def run(
         for prediction in predictions:
             print(f"--- {prediction.template} ---\n{prediction.source}\n")
             print_prediction(prediction)
+
+
+def _name(place: str) -> str:
+    """A folder or Hub id, however it was typed: ./mine and mine/ are mine."""
+    return str(PurePosixPath(place))
 
 
 def _row(values: Iterable[str]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from t2t.inference.prompts import Prediction, Prompt
 from t2t.inference.rank import LengthNorm
 from t2t.inference.task_prompts import ALL, Row, Rows, choose_templates, task_prompts
 from t2t.model.adapters import Adapters, AnyAdapter, adapters_of, load_adapters, named_adapters
-from t2t.model.decoder_inputs import check_has_decoder
+from t2t.model.decoder_inputs import check_can_be_scored
 from t2t.model.pretrained import load_model, save_model
 from t2t.model.training_record import TrainingRecord, absolute_place
 from t2t.templates.library import read_task_file
@@ -62,7 +62,7 @@ class Text2Text:
             None takes 2048 on a CPU and 16384 elsewhere.
     Attributes:
         adapters: those that are attached to the model; None where there are none.
-    Raises: ModelError if the model has no decoder; InferenceError if the tokenizer cannot pad.
+    Raises: ModelError if the model is no encoder-decoder; InferenceError if the tokenizer cannot pad.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Text2Text:
         name: str | None = None,
         max_batch_tokens: int | None = None,
     ) -> None:
-        check_has_decoder(model)
+        check_can_be_scored(model)
         if tokenizer.pad_token_id is None:
             raise InferenceError("the tokenizer has no padding token", mend="set tokenizer.pad_token")
         self.model = model

@@ -12,12 +12,20 @@ from t2t.errors import ModelError
 from t2t.tokens.batches import IGNORED_LABEL
 
 
-def check_has_decoder(model: PreTrainedModel) -> None:
-    """Raises: ModelError unless `decoder_inputs` has any for the model."""
-    if not _shifts_labels(model) and getattr(model.config, "decoder_start_token_id", None) is None:
+def check_can_be_scored(model: PreTrainedModel) -> None:
+    """Raises: ModelError unless `decoder_inputs` can be had for the model."""
+    name, config = type(model).__name__, model.config
+    if not config.is_encoder_decoder:
         raise ModelError(
-            f"{type(model).__name__} cannot be scored: its config names no decoder_start_token_id",
-            mend="load an encoder-decoder, such as T5, BART, mBART or M2M100",
+            f"{name} cannot be scored: it is no encoder-decoder",
+            mend="load one, such as T5, BART, mBART or NLLB",
+        )
+    needed = ("decoder_start_token_id", "pad_token_id")
+    lacking = [key for key in needed if getattr(config, key, None) is None]
+    if lacking and not _shifts_labels(model):
+        raise ModelError(
+            f"{name} cannot be scored: its config lacks {', '.join(lacking)}",
+            mend="set it in the model's config",
         )
 
 

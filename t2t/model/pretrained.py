@@ -138,12 +138,12 @@ def save_model(
         tokenizer.save_pretrained(aside)
     if record is not None:
         record.write(aside)
-    share_weights(aside, mode_of="tokenizer_config.json")
+    share_tensors(aside, mode_of="tokenizer_config.json")
     replace_folder(aside, folder)
 
 
-def share_weights(folder: Path, *, mode_of: str) -> None:
-    """Give the weights the mode of a file beside them: safetensors 0.8 writes for the owner alone."""
+def share_tensors(folder: Path, *, mode_of: str) -> None:
+    """Give safetensors the mode of a file beside them: safetensors 0.8 writes for the owner alone."""
     mode = stat.S_IMODE((folder / mode_of).stat().st_mode)
     for path in folder.glob("*.safetensors"):
         with suppress(OSError):  # some mounts have no modes, and the model is whole without
@@ -229,24 +229,23 @@ def named_dtype(dtype: str | torch.dtype, *, have: Iterable[str]) -> torch.dtype
 
 
 def _take_target_language(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
-    """Let a multilingual model's targets be of the language that it writes, and the other way round.
+    """Let a multilingual model be scored on the language that it writes, where it or the tokenizer names one.
 
-        mBART          labels x </s> en_XX         the decoder starts with their last token
-        M2M100, NLLB   labels eng_Latn x </s>      the first that is written: forced_bos_token_id
+        mBART            labels x </s> en_XX       the model names it: decoder_start_token_id
+        mBART-50, NLLB   labels eng_Latn x </s>    the tokenizer's tgt_lang, else forced_bos_token_id
 
-    The language is what the model's config names, else the tokenizer's tgt_lang, else its src_lang.
+    Where neither does, a tokenizer takes targets to be of the language of the sources.
     """
     if not hasattr(tokenizer, "tgt_lang"):
         return
+    languages = {token_id: language for language, token_id in _language_ids(tokenizer).items()}
     writing = model.generation_config
-    named = {writing.decoder_start_token_id, writing.forced_bos_token_id}
-    for language, language_id in _language_ids(tokenizer).items():
-        if language_id in named:
-            tokenizer.tgt_lang = language
-    tokenizer.tgt_lang = tokenizer.tgt_lang or tokenizer.src_lang
-    first_id = tokenizer(text_target="").input_ids[0]
-    if writing.forced_bos_token_id is None and first_id in _language_ids(tokenizer).values():
-        writing.forced_bos_token_id = first_id
+    of_model, at_first = map(languages.get, (writing.decoder_start_token_id, writing.forced_bos_token_id))
+    if named := of_model or tokenizer.tgt_lang or at_first:
+        tokenizer.tgt_lang = named
+        first_id = tokenizer(text_target="").input_ids[0]
+        if first_id in languages:
+            writing.forced_bos_token_id = first_id
 
 
 def _language_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:

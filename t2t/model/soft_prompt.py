@@ -120,13 +120,14 @@ def prompt_tuning_config(model: PreTrainedModel, *, num_virtual_tokens: int) -> 
     from peft import PromptTuningConfig
 
     encoder = model.get_encoder()
+    sizes = encoder.config.get_text_config()  # T5Gemma 2 reads images too
     return PromptTuningConfig(
         task_type="SEQ_2_SEQ_LM",
         num_virtual_tokens=num_virtual_tokens,
         token_dim=encoder.get_input_embeddings().embedding_dim,
         # peft asks for these two, and looks for them in the model's config, which for T5Gemma has only parts
-        num_layers=encoder.config.num_hidden_layers,
-        num_attention_heads=encoder.config.num_attention_heads,
+        num_layers=sizes.num_hidden_layers,
+        num_attention_heads=sizes.num_attention_heads,
         num_transformer_submodules=1,
     )
 

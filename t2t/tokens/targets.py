@@ -2,12 +2,15 @@
 
 
 def as_target(ids: list[int], *, bos_id: int | None, eos_id: int | None) -> list[int]:
-    """A target always ends in eos, so that a model learns where to stop, also where the tokenizer adds none.
+    """A target holds eos, where the tokenizer has one, so that a model learns where to stop.
 
-    T5      x </s>          as it is
-    BART    <s> x </s>      as it is: the decoder starts with </s>, and <s> is the first that it writes
-    mBART   x </s> en_XX    as it is
-    Gemma   <bos> x         x <eos>: T5Gemma's decoder starts with <bos>
+        T5      x </s>          stays as it is
+        BART    <s> x </s>      stays: the decoder starts with </s>, and <s> is the first that it writes
+        mBART   x </s> en_XX    stays: its decoder starts with the last one
+        Gemma   <bos> x         x <eos>
+
+    A tokenizer that begins texts and does not end them is made for decoders: its bos is what T5Gemma's starts
+    with, and no part of what it writes.
     """
     if eos_id is None or eos_id in ids[-2:]:
         return ids

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
+from t2t.errors import TokenizerError
 from t2t.tokens.targets import as_target
 
 _ONE_THREAD = threading.Lock()  # Marian's and mBART's tokenizers are in a source or a target mode, as a state
@@ -18,15 +19,25 @@ def encode_texts(
 
     Sources begin and end as the tokenizer has them (T5's and ours end in eos), targets as in
     t2t.tokens.targets.
+
+    Raises: TokenizerError if a multilingual tokenizer has no language for targets.
     """
     if not texts:
         return []
     kind = "text_target" if are_targets else "text"  # multilingual tokenizers mark the target language
     # Without the tokenizer's own truncation: a state of its backend, which other threads may be using.
     with _ONE_THREAD:
-        rows = tokenizer(
-            **{kind: list(texts)}, add_special_tokens=True, return_attention_mask=False, verbose=False
-        ).input_ids
+        try:
+            rows = tokenizer(
+                **{kind: list(texts)}, add_special_tokens=True, return_attention_mask=False, verbose=False
+            ).input_ids
+        except KeyError as error:
+            if not are_targets or getattr(tokenizer, "tgt_lang", "") is not None:
+                raise
+            raise TokenizerError(  # M2M100's has no default
+                "the tokenizer does not know which language targets are in",
+                mend='set its tgt_lang, such as "de", and save it with the model',
+            ) from error
         num_suffix = num_suffix_tokens(tokenizer)
     eos_id = tokenizer.eos_token_id
     if are_targets:

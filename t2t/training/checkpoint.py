@@ -33,7 +33,7 @@ from torch.distributed.checkpoint.state_dict import (
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from t2t.errors import CheckpointError, Location
-from t2t.model.pretrained import save_model, share_weights
+from t2t.model.pretrained import save_model, share_tensors
 from t2t.model.training_record import TrainingRecord
 from t2t.tokens.batches import Batch
 from t2t.training.sharding import slice_like
@@ -186,7 +186,7 @@ def write_checkpoint(
             save_file(dict(weights_as_trained), aside / WEIGHTS)
         facts = {"format": FORMAT, **asdict(trainer)}
         (aside / "trainer.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        share_weights(aside, mode_of="trainer.json")
+        share_tensors(aside, mode_of="trainer.json")
         _sync(aside)
         aside.rename(folder)
     except Exception:

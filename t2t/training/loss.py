@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
-from t2t.model.decoder_inputs import check_has_decoder, decoder_inputs
+from t2t.model.decoder_inputs import check_can_be_scored, decoder_inputs
 from t2t.tokens.batches import IGNORED_LABEL
 from t2t.training.choice_loss import t_few_losses
 from t2t.training.r_drop import check_dropout, divergences
@@ -38,12 +38,12 @@ class SummedLoss(nn.Module):
     Args:
         label_smoothing: e of the formula above, 0 to 1.
         r_drop: weight alpha of R-Drop's second term; 0 leaves it out.
-    Raises: ModelError if the model has no decoder; TrainingError if R-Drop is asked of one without dropout.
+    Raises: ModelError if it is no encoder-decoder; TrainingError if R-Drop is asked of one without dropout.
     """
 
     def __init__(self, model: PreTrainedModel, *, label_smoothing: float = 0.0, r_drop: float = 0.0) -> None:
         super().__init__()
-        check_has_decoder(model)
+        check_can_be_scored(model)
         if r_drop:
             check_dropout(model)
         self.model = model

@@ -182,21 +182,39 @@ def test_a_stopped_run_is_gone_on_with(t2t, toy_starter, mood, rows_file, tmp_pa
         assert partial.read_bytes() == left
 
 
-def test_answers_of_another_model_are_not_gone_on_with(t2t, toy_starter, mood, rows_file, tmp_path):
+@pytest.mark.parametrize(
+    "left, options, had, mend",
+    [
+        ({}, ["--model", "mine"], "model: starter", "with it"),
+        ({}, ["--adapter", "mine"], "adapter: none", "without --adapter"),
+        ({"adapter": "polite"}, [], "adapter: polite", "with it"),
+    ],
+)
+def test_answers_of_another_model_are_not_gone_on_with(
+    t2t, toy_starter, mood, rows_file, tmp_path, left, options, had, mend
+):
     output, partial = tmp_path / "answers.jsonl", tmp_path / "answers.jsonl.partial"
     line = ["run", mood, "--input", rows_file, "--output", output]
     assert t2t(*line).code == 0
-    partial.write_bytes(output.read_bytes())
-    for option, found in (("--model", "starter"), ("--adapter", "none")):
-        name = option.removeprefix("--")
-        ended = t2t(*line, "--resume", option, "mine")
-        assert ended.code == 1
-        assert ended.err == (
-            f"T2TError: another {name} answered in the run that was stopped: {found}\n"
-            f"  where: {partial}:1\n"
-            f"  mend:  resume with that {name}, or remove the file\n"
-        )
-        assert partial.read_bytes() == output.read_bytes()
+    partial.write_text("".join(json.dumps({**answer, **left}) + "\n" for answer in read_lines(output)))
+    before = partial.read_bytes()
+    ended = t2t(*line, "--resume", *options)
+    assert ended.code == 1
+    assert ended.err == (
+        f"T2TError: the run that was stopped had another {had}\n"
+        f"  where: {partial}:1\n"
+        f"  mend:  resume {mend}, or remove the file\n"
+    )
+    assert partial.read_bytes() == before
+
+
+def test_scores_of_another_length_norm_are_not_gone_on_with(t2t, toy_starter, mood, rows_file, tmp_path):
+    output, partial = tmp_path / "answers.jsonl", tmp_path / "answers.jsonl.partial"
+    line = ["run", mood, "--input", rows_file, "--output", output]
+    assert t2t(*line).code == 0
+    output.rename(partial)
+    ended = t2t(*line, "--resume", "--length-norm", "mean_byte")
+    assert ended.err.startswith("T2TError: the run that was stopped asked something else\n")
 
 
 def test_a_corrupt_row_is_found_before_anything_is_asked(t2t, toy_starter, mood, rows_file, tmp_path):

@@ -212,8 +212,8 @@ def test_a_model_without_an_encoder_is_refused(t5):
     with pytest.raises(ModelError) as raised:
         Text2Text(model, t5.tokenizer)
     assert str(raised.value) == (
-        "GPT2LMHeadModel cannot be scored: its config names no decoder_start_token_id\n"
-        "  mend:  load an encoder-decoder, such as T5, BART, mBART or M2M100"
+        "GPT2LMHeadModel cannot be scored: it is no encoder-decoder\n"
+        "  mend:  load one, such as T5, BART, mBART or NLLB"
     )
 
 

@@ -14,6 +14,7 @@ from transformers import (
     GPT2LMHeadModel,
     M2M100Config,
     M2M100ForConditionalGeneration,
+    MBart50Tokenizer,
     MBartConfig,
     MBartForConditionalGeneration,
     MBartTokenizer,
@@ -26,6 +27,11 @@ from t2t.errors import CheckpointError, ModelError
 from t2t.model import build_model, load_model, save_model
 
 SMALL = {"d_model": 32, "vocab_size": 384, "pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0}
+
+# Of multilingual models, and the pieces of their tokenizers; languages come behind these.
+SIZES = {"encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64}
+SIZES |= {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
+PIECES = ["<s>", "<pad>", "</s>", "<unk>", "▁", "a", "b"]
 
 
 def tiny_t5(**changes):
@@ -76,13 +82,10 @@ def test_weights_can_be_stored_as_bfloat16_and_come_back_as_float32(tmp_path, to
 
 
 def test_an_mbart_is_scored_on_the_language_that_it_writes(tmp_path):
-    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", "a", "b"]
-    tokenizer = MBartTokenizer(vocab=[(piece, -1.0) for piece in pieces], src_lang="en_XX")
+    tokenizer = MBartTokenizer(vocab=[(piece, -1.0) for piece in PIECES], src_lang="en_XX")
     romanian = tokenizer.convert_tokens_to_ids("ro_RO")
     special = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": romanian}
-    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
-    sizes = {"encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64}
-    config = MBartConfig(vocab_size=len(tokenizer), d_model=32, **heads, **sizes, **special)
+    config = MBartConfig(vocab_size=len(tokenizer), d_model=32, **SIZES, **special)
     save_model(MBartForConditionalGeneration(config), tokenizer, tmp_path / "model")
     loaded = load_model(tmp_path / "model", device="cpu")
     assert loaded.tokenizer.tgt_lang == "ro_RO"
@@ -92,23 +95,23 @@ def test_an_mbart_is_scored_on_the_language_that_it_writes(tmp_path):
 
 
 def save_nllb(folder, *, tgt_lang, forced=None):
-    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", "a", "b"]
-    tokenizer = NllbTokenizer(vocab={piece: index for index, piece in enumerate(pieces)}, tgt_lang=tgt_lang)
-    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
-    sizes = {"encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64}
-    config = M2M100Config(vocab_size=len(tokenizer), d_model=32, **heads, **sizes)
-    model = M2M100ForConditionalGeneration(config)
+    tokenizer = NllbTokenizer(vocab={piece: index for index, piece in enumerate(PIECES)}, tgt_lang=tgt_lang)
+    model = M2M100ForConditionalGeneration(M2M100Config(vocab_size=len(tokenizer), d_model=32, **SIZES))
     if forced is not None:
         model.generation_config.forced_bos_token_id = tokenizer.convert_tokens_to_ids(forced)
     save_model(model, tokenizer, folder)
 
 
 @pytest.mark.parametrize(
-    "tgt_lang, language",
-    [("fra_Latn", "fra_Latn"), (None, "eng_Latn")],  # the latter is the sources'
+    "tgt_lang, forced, language",
+    [
+        ("fra_Latn", None, "fra_Latn"),
+        (None, "deu_Latn", "deu_Latn"),
+        ("fra_Latn", "deu_Latn", "fra_Latn"),  # so that a tokenizer_config.json may be changed
+    ],
 )
-def test_an_nllb_writes_the_language_of_its_tokenizer(tmp_path, tgt_lang, language):
-    save_nllb(tmp_path / "model", tgt_lang=tgt_lang)
+def test_an_nllb_writes_and_is_scored_on_the_language_that_is_named(tmp_path, tgt_lang, forced, language):
+    save_nllb(tmp_path / "model", tgt_lang=tgt_lang, forced=forced)
     loaded = load_model(tmp_path / "model", device="cpu")
     source = loaded.tokenizer("ab", return_tensors="pt")
     written = loaded.model.generate(**source, max_new_tokens=2)[0]
@@ -116,10 +119,21 @@ def test_an_nllb_writes_the_language_of_its_tokenizer(tmp_path, tgt_lang, langua
     assert loaded.tokenizer(text_target="ab").tokens() == [language, "▁", "a", "b", "</s>"]
 
 
-def test_an_nllb_that_names_a_language_is_scored_on_it(tmp_path):
-    save_nllb(tmp_path / "model", tgt_lang="fra_Latn", forced="deu_Latn")
+def test_a_model_is_forced_to_no_language_that_nobody_names(tmp_path):
+    save_nllb(tmp_path / "model", tgt_lang=None)
     loaded = load_model(tmp_path / "model", device="cpu")
-    assert loaded.tokenizer(text_target="ab").tokens()[0] == "deu_Latn"
+    assert loaded.model.generation_config.forced_bos_token_id is None
+
+
+def test_an_mbart_50_is_scored_on_the_language_that_it_is_forced_to(tmp_path):
+    tokenizer = MBart50Tokenizer(vocab=[(piece, -1.0) for piece in PIECES], src_lang="en_XX")
+    config = MBartConfig(vocab_size=len(tokenizer), d_model=32, **SIZES, decoder_start_token_id=2)
+    model = MBartForConditionalGeneration(config)
+    model.generation_config.forced_bos_token_id = tokenizer.convert_tokens_to_ids("ro_RO")
+    save_model(model, tokenizer, tmp_path / "model")
+    loaded = load_model(tmp_path / "model", device="cpu")
+    labels = loaded.tokenizer(text_target="ab").input_ids
+    assert loaded.tokenizer.convert_ids_to_tokens(labels) == ["ro_RO", "▁", "a", "b", "</s>"]
 
 
 def test_saving_replaces_an_older_model_whole(checkpoint, tokenizer):

@@ -98,6 +98,20 @@ def test_targets_end_in_eos_where_the_tokenizer_adds_none(max_len, expected, lay
     assert is_truncated == (max_len == 2)
 
 
+def test_a_tokenizer_without_a_language_for_targets_says_so(tokenizer, monkeypatch):
+    def call(self, text=None, text_target=None, **options):
+        raise KeyError(None)  # as M2M100's, which looks its tgt_lang up
+
+    monkeypatch.setattr(type(tokenizer), "__call__", call)
+    monkeypatch.setattr(tokenizer, "tgt_lang", None, raising=False)
+    with pytest.raises(TokenizerError) as caught:
+        encode_texts(tokenizer, ["one"], max_len=8, are_targets=True)
+    assert str(caught.value) == (
+        "the tokenizer does not know which language targets are in\n"
+        '  mend:  set its tgt_lang, such as "de", and save it with the model'
+    )
+
+
 def test_a_batch_is_padded_to_its_longest_example():
     batch = pad_batch([encoded([5, 1], [8, 9, 1]), encoded([6, 7, 1], [1], "train:1")], pad_id=0)
     assert batch.input_ids.tolist() == [[5, 1, 0], [6, 7, 1]]

@@ -39,6 +39,7 @@ def test_models_without_a_method_that_shifts_labels_give_their_own_loss(family):
     layers = {"encoder_layers": 1, "decoder_layers": 1}
     model = family(family.config_class(**sizes, **heads, **layers, pad_token_id=0)).eval()
     ids, mask, labels = tensors(8, 4)
+    labels[0, -2] = -100  # not the last alone, which no token follows
     expected = model(input_ids=ids, attention_mask=mask, labels=labels).loss * (labels != -100).sum()
     torch.testing.assert_close(SummedLoss(model).eval()(ids, mask, labels), expected)
 
