@@ -7,6 +7,7 @@ Each command has a file of its own and imports what it needs inside its function
 every misuse are answered without loading torch.
 """
 
+import io
 import sys
 from typing import Annotated
 
@@ -80,6 +81,11 @@ def _root(
 
 def main() -> None:
     """Run the command line of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a Windows file of cp1252 holds no arrow and no bar
     try:
         app()
     except T2TError as error:

@@ -66,6 +66,8 @@ def new(
     print(f"  reads    {', '.join(column.source for column in (*guess.inputs, *guess.options))}")
     print(f"  answers  {guess.target.source}" + (f": {' | '.join(guess.answers)}" if guess.answers else ""))
     print(f"  files    {', '.join(f'{split} {path}' for split, path in made.table.files.items())}")
+    for path in made.left_out:
+        print(f"  left out {path}, which has no column {guess.target.source}")
     if made.faults:
         print("To mend first, as t2t check says:")
         for fault in made.faults:
@@ -111,6 +113,7 @@ def _document(made: "NewTask") -> dict[str, Any]:
         "target": guess.target.source,
         "answers": guess.answers,
         "files": {split: str(path) for split, path in made.table.files.items()},
+        "left_out": [str(path) for path in made.left_out],
         "num_rows": made.table.num_rows,
         "faults": [str(fault) for fault in made.faults],
     }

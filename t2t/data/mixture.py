@@ -167,12 +167,14 @@ class Mixture:
         if share_bits >= self._shots_share * 2**64 or most < 1:
             return example
         shots = 1 + shots_bits % most
-        # One more than wanted, since the query may be among them.
+        # One more than wanted, since the query may be among them, or a row that reads the same.
         places = random.Random(demonstration_seed).sample(range(len(source.rows)), shots + 1)
+        pool = [source.render(place, template) for place in places]
+        others = [other for other in pool if other.source != example.source]
         demonstrations = choose_demonstrations(
-            [source.render(place, template) for place in places],
+            others,
             example_id=example.example_id,
-            shots=shots,
+            shots=min(shots, len(others)),
             seed=demonstration_seed,
         )
         return with_demonstrations(example, demonstrations)
@@ -340,7 +342,9 @@ def _check_rows(sources: Sequence[_Source], split: str) -> None:
 
 
 def _is_gap(value: object) -> bool:
-    return value is None or value == "" or (isinstance(value, float) and value != value)
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or value == [] or (isinstance(value, float) and value != value)
 
 
 def _faults_of(source: _Source, template: Template) -> list[TemplateError]:

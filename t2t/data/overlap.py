@@ -60,7 +60,7 @@ class Source:
     def texts(self) -> Iterator[list[str]]:
         """The texts of each row. Raises: whatever reading raises."""
         if self.task is not None and self.split is not None:
-            same = {*self.task.file.constants, "label_name"}
+            same = {*self.task.file.constants, *self.task.file.label_names}
             for _, row in self.task.rows(self.split):
                 yield list(_strings([value for name, value in row.items() if name not in same]))
         elif self.path is not None and self.path.suffix == ".txt":

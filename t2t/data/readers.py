@@ -178,12 +178,18 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half of a pair or the whole
 
 def _read_csv(path: Path, lines: Iterator[bytes], dialect: str = "excel") -> Iterator[Row]:
     texts = _decoded(path, lines)
-    first = next(texts, "")
-    # Spreadsheets write semicolons where the decimal point is a comma.
-    by_semicolon = dialect == "excel" and ";" in first and "," not in first
-    delimiter = ";" if by_semicolon else csv.get_dialect(dialect).delimiter
+    before = []  # up to the first line with a column's name, blank ones
+    for text in texts:
+        before.append(text)
+        if text.strip():
+            break
+    first = "".join(before)
+    delimiter = csv.get_dialect(dialect).delimiter
+    if dialect == "excel" and "," not in first:
+        # Spreadsheets write semicolons where the decimal point is a comma; some call a file of tabs .csv.
+        delimiter = next((mark for mark in (";", "\t") if mark in first), delimiter)
     csv.field_size_limit(_MOST_FIELD_CHARS)
-    reader = csv.reader(chain([first], texts), dialect, delimiter=delimiter, strict=True)
+    reader = csv.reader(chain(before, texts), dialect, delimiter=delimiter, strict=True)
     columns: list[str] = []
     while True:
         line = reader.line_num + 1  # where the row begins; a field in quotes may run over several
@@ -253,9 +259,10 @@ def _read_parquet(path: Path) -> Iterator[Row]:
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
+            _check_header(path, 1, file.schema_arrow.names)
             for batch in file.iter_batches():
                 yield from batch.to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise CorruptRowError(f"not a readable parquet file: {error}", where=Location(path)) from error
 
 

@@ -51,9 +51,14 @@ def find_task_files(*folders: str | Path) -> dict[str, Path]:
 
 
 def task_files_under(folder: Path) -> list[Path]:
-    """The task files of one folder and its subfolders, in order of their paths."""
+    """The task files of one folder and its subfolders, in order of their paths; hidden ones are left out."""
     found = (path for suffix in SUFFIXES for path in folder.rglob(f"*{suffix}"))
-    return sorted(path for path in found if not path.name.startswith(("_", ".")))
+    return sorted(
+        path
+        for path in found
+        if not path.name.startswith("_")
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
 
 
 def choose_task_files(

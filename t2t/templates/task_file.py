@@ -134,6 +134,21 @@ class TaskFile(Strict):
         """The file that it was read from."""
         return self._yaml.path if self._yaml else None
 
+    @property
+    def places(self) -> frozenset[str]:
+        """Where its rows are: the folder under the data root, data files, and the Hub's dataset.
+
+        Tasks that have one of these in common have rows in common.
+        """
+        dataset = self.dataset
+        beside = self.path.parent if self.path else Path()
+        found = {str((beside / name).resolve()) for name in dataset.files.values()}
+        if dataset.folder is not None:
+            found.add(dataset.folder)
+        if dataset.hub is not None:
+            found.add(f"hub:{dataset.hub.path}:{dataset.hub.name or ''}")
+        return frozenset(found)
+
     def location(self, *keys: str | int) -> Location:
         """The place of one of the file's values, for errors."""
         return self._yaml.location(*keys) if self._yaml else Location(field=f"task {self.task}")
@@ -159,9 +174,9 @@ class TaskFile(Strict):
         Raises: DataError for a label that is neither one of `labels` nor an index into them.
         """
         values = {**self.constants, **row}
-        for name, source in self.dataset.columns.items():
-            if source in values:
-                values[name] = values.pop(source)
+        columns = self.dataset.columns
+        renamed = {name: values[source] for name, source in columns.items() if source in values}
+        values = {name: value for name, value in values.items() if name not in columns.values()} | renamed
         if self.labels is None:
             return values
         label = values.get(self.label_column)
@@ -189,15 +204,17 @@ class TaskFile(Strict):
             if label in labels:
                 return labels.index(label)
             # An index, as a csv file writes it. Where labels are numbers, "0" would be one and "1" a word.
-            if label.isdecimal() and int(label) < len(labels) and not any(map(str.isdecimal, labels)):
-                return int(label)
-        elif isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(labels):
+            index = label.removesuffix(".0")  # as pandas writes a column with gaps
+            if index.isdecimal() and int(index) < len(labels) and not any(map(str.isdecimal, labels)):
+                return int(index)
+        elif (number := _whole(label)) is not None and (str(number) in labels or 0 <= number < len(labels)):
             # With labels "1" to "5", is 3 the word "3" or the index of "4"? `label_name` tells where it was
             # added by an earlier pass; otherwise a guess would shift every label by one.
-            if str(label) not in labels or labels[label] in (label_name, str(label)):
-                return label
+            named = labels[number] if 0 <= number < len(labels) else None
+            if named is not None and (str(number) not in labels or named in (label_name, str(number))):
+                return number
             raise DataError(
-                f'a row of task "{self.task}" has a label that is an index as well as a word: {label}',
+                f'a row of task "{self.task}" has a label that is a number as well as a word: {label}',
                 where=self.location("labels"),
                 have=labels,
                 mend="write the labels as text in the data",
@@ -275,6 +292,13 @@ def _with_included(yaml: YamlFile) -> YamlFile:
         problem = "an included file holds keys of a task file, and includes no other"
         raise TaskFileError(problem, where=included.location("include"))
     return yaml.over(included)
+
+
+def _whole(label: object) -> int | None:
+    """A label that is a whole number: 1, or 1.0 as pandas writes a column with gaps."""
+    if isinstance(label, bool) or not isinstance(label, int | float) or label != label // 1:
+        return None
+    return int(label)
 
 
 def _whole_templates(yaml: YamlFile) -> list[Template]:

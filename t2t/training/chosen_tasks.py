@@ -8,7 +8,7 @@ Keys name tasks in one way wherever a run takes several:
 
 import logging
 import math
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
@@ -42,26 +42,26 @@ def choose_tasks(mixture: MixtureConfig) -> list[Task]:
 
     A cluster or a pattern brings in none that is held out, has held-out rows, or has no training rows.
 
-    Raises: TaskNotFoundError; HeldOutLeakError, or Faults, for a task named itself on the rows of a held-out
-        cluster; MixtureError if nothing is left, or if a key of the config names nothing; what reading the
-        files of held-out clusters raises.
+    Raises: TaskNotFoundError; HeldOutLeakError, or Faults, for a task named itself on the rows of one that is
+        held out; MixtureError if nothing is left, or if a key of the config names nothing; what reading the
+        files of held-out tasks raises.
     """
     paths = choose_task_files(mixture.tasks, tasks_dirs=mixture.tasks_dirs, leave_out=mixture.held_out)
     files = find_task_files(*task_folders(mixture.tasks_dirs)) if mixture.held_out else {}
     clusters = {path: clusters_of(path) for path in files.values()}
-    held_out_in = datasets_of(mixture.held_out, clusters)
+    held_out_by = held_out_places(mixture.held_out, clusters)
     tasks: list[Task] = []
     leaks: list[HeldOutLeakError] = []
     on_held_out_rows: list[str] = []  # neither they nor their clusters are held out
     without_rows: list[str] = []
     for path in paths:
         task = Task.load(path, data_root=mixture.data_root)
-        dataset = task.file.dataset.folder
+        shared = sorted(task.file.places & held_out_by.keys(), key=lambda place: place.startswith("hub:"))
+        is_held_out = _is_held_out(path, mixture.held_out, clusters_of(path))  # itself, the mixture tells
         is_named = any(key in (task.name, path.stem) or _is_file(key, path) for key in mixture.tasks)
-        cluster = held_out_in.get(dataset or "")
-        if is_named and cluster and cluster not in clusters_of(path):  # of its own, the mixture tells
-            leaks.append(_shared_rows(task, cluster))
-        elif not is_named and (cluster or dataset in mixture.held_out):
+        if is_named and shared and not is_held_out:
+            leaks.append(_shared_rows(task, shared[0], held_out_by[shared[0]]))
+        elif not is_named and (shared or task.file.dataset.folder in mixture.held_out):
             on_held_out_rows.append(task.name)
         elif is_named or "train" in task.readable_splits():
             tasks.append(task)
@@ -82,29 +82,33 @@ def choose_tasks(mixture: MixtureConfig) -> list[Task]:
     return tasks
 
 
-def datasets_of(names: Container[str], clusters: Mapping[Path, Iterable[str]]) -> dict[str, str]:
-    """The datasets that the named clusters' tasks have, each with its cluster.
+def held_out_places(names: Collection[str], clusters: Mapping[Path, Iterable[str]]) -> dict[str, str]:
+    """Where the rows of the named tasks and clusters are, each place with the name that holds it out.
 
-        names {topic_intent}    {ag_news: topic_intent, trec: topic_intent ...}
+        names {topic_intent, sst2}    {ag_news: topic_intent, trec: topic_intent ... sst2: sst2 ...}
 
     Args:
         clusters: of every task file.
-    Raises: TaskFileError for a file of these clusters that cannot be read.
+    Raises: TaskFileError for a file of these that cannot be read.
     """
-    found = {}
-    for path, those in clusters.items():
-        for cluster in those:
-            if cluster in names and (dataset := TaskFile.read(path).dataset.folder):
-                found[dataset] = cluster
-    return found
+    return {
+        place: name
+        for path, those in clusters.items()
+        for name in names
+        if _is_held_out(path, (name,), those)
+        for place in TaskFile.read(path).places
+    }
 
 
-def _shared_rows(task: Task, cluster: str) -> HeldOutLeakError:
-    dataset = task.file.dataset.folder
+def _is_held_out(path: Path, names: Collection[str], clusters: Iterable[str]) -> bool:
+    return path.stem in names or any(cluster in names for cluster in clusters)
+
+
+def _shared_rows(task: Task, place: str, name: str) -> HeldOutLeakError:
     return HeldOutLeakError(
-        f'task "{task.name}" has rows of "{dataset}", as the held-out cluster "{cluster}" has',
+        f'task "{task.name}" has rows of "{place}", as "{name}" has, which is held out',
         where=Location(field="mixture.tasks"),
-        mend="take the task out of the mixture's tasks, or the cluster out of held_out",
+        mend=f'take the task out of the mixture\'s tasks, or "{name}" out of held_out',
     )
 
 

@@ -162,6 +162,16 @@ def test_a_demonstration_is_never_the_query(tasks):
         assert example.source.count(query) == 1
 
 
+def test_a_demonstration_never_reads_as_the_query_does(tasks, toy_data_root):
+    rows = '{"left": 1, "right": 2, "total": 3}\n' * 4 + '{"left": 2, "right": 2, "total": 4}\n'
+    (toy_data_root / "toy_sums" / "train.jsonl").write_text(rows)
+    shown = draws(Mixture.build(tasks[1:], shots_share=1, max_shots=3, seed=0), 200)
+    for example in shown:
+        *before, query = example.source.split("\n\n")
+        assert not any(text.startswith(query) for text in before)
+    assert any("\n\n" in example.source for example in shown)
+
+
 @given(held_out=st.sets(st.sampled_from(["mood", "toy_mood", "sums", "toy_sums", "nli"])), seed=seeds)
 @shared_fixtures
 def test_a_mixture_never_draws_a_held_out_task(tasks, held_out, seed):
@@ -264,7 +274,7 @@ def test_rows_from_all_over_a_task_are_tried_before_the_first_draw(
     ]
 
 
-@pytest.mark.parametrize("total", [MISSING, None, float("nan"), ""])
+@pytest.mark.parametrize("total", [MISSING, None, float("nan"), "", " "])
 def test_a_row_with_a_gap_is_tried_wherever_it_lies(tasks, toy_data_root, total):
     write_sums(toy_data_root, num_rows=5_000, bad=4_321, total=total)
     with pytest.raises(Faults, match='row "train:4321" of task "toy_sums"'):

@@ -225,6 +225,45 @@ def test_files_of_other_splits_beside_it_are_taken_too(tmp_path, make):
     assert made.table.num_rows == 36
 
 
+def test_a_split_without_the_answers_is_left_out(tmp_path, make):
+    """As a competition's test.csv; a column that is no answer may be missing."""
+    write_rows(tmp_path / "my_test.csv", "text", [(text,) for text in TEXTS])
+    write_rows(tmp_path / "my_dev.csv", "text label", [(t, "ab"[n % 2]) for n, t in enumerate(TEXTS)])
+    rows = [(text, f"Because of {text}", "ab"[n % 2]) for n, text in enumerate(TEXTS)]
+    made = make("my_train.csv", "text reason label", rows, target="label")
+    assert made.left_out == (tmp_path / "my_test.csv",)
+    assert Task.load(made.path).file.dataset.files == {"train": "my_train.csv", "validation": "my_dev.csv"}
+
+
+def test_two_sentences_and_whether_they_mean_the_same_are_no_options(make):
+    rows = [(n, 2 * n, 2 * n + 1, text, f"Again: {text}", n % 2) for n, text in enumerate(TEXTS)]
+    made = make("pairs.csv", "id qid1 qid2 question1 question2 is_duplicate", rows)
+    assert guessed(made) == ("classification", "is_duplicate", ["question1", "question2"], ("0", "1"))
+
+
+def test_two_columns_that_say_so_are_options(make):
+    rows = [(text, f"It ends {n}.", f"It goes on {n}.", n % 2) for n, text in enumerate(TEXTS)]
+    made = make("endings.csv", "text ending1 ending2 label", rows)
+    assert guessed(made)[:3] == ("multiple choice", "label", ["text", "ending1", "ending2"])
+
+
+@pytest.mark.parametrize("name", ["user_message", "file_text"])
+def test_a_text_is_read_though_its_name_begins_as_that_of_an_id(make, name):
+    rows = [(n, text, "ab"[n % 2]) for n, text in enumerate(TEXTS)]
+    assert guessed(make("rows.csv", ["user_id", name, "user_intent"], rows))[:3] == (
+        "classification",
+        "user_intent",
+        [name],
+    )
+
+
+def test_choices_have_no_space_around_them(make):
+    made = make("rows.csv", "text label", [(text, (" good", "bad ")[n % 2]) for n, text in enumerate(TEXTS)])
+    file = Task.load(made.path).file
+    assert set(file.labels) == {" good", "bad "}  # as the data have them
+    assert set(first_targets(made)) == {"good", "bad"}
+
+
 def test_a_file_that_is_not_named_for_a_split_is_the_test_split(tmp_path):
     assert find_splits(tmp_path / "latest.csv.gz") == {"test": tmp_path / "latest.csv.gz"}
 

@@ -81,6 +81,16 @@ def test_what_every_row_has_does_not_count(tmp_path):
     assert (found.num_ngram_hits, found.num_exact_hits) == (0, 0)
 
 
+def test_the_word_of_a_label_does_not_count_whatever_its_column_is_called(tmp_path):
+    text = TASK.replace("metrics:", "labels: [natural place, animal]\nlabel_column: topic\nmetrics:")
+    (tmp_path / "toy_numbers.yaml").write_text(text.replace("{{answer}}", "{{label_name}}"))
+    write_rows(tmp_path / "train.jsonl", [{"passage": "Everest", "question": "", "topic": "natural place"}])
+    write_rows(tmp_path / "test.jsonl", [{"passage": "Danube", "question": "", "topic": "natural place"}])
+    task = Task.load(tmp_path / "toy_numbers.yaml")
+    [found] = find_overlap([(task, "test")], [Source.of_task(task, "train")], num_processes=1)
+    assert (found.num_ngram_hits, found.num_exact_hits) == (0, 0)
+
+
 @pytest.mark.parametrize("num_processes", [1, 2])
 def test_training_rows_and_files_are_searched_and_the_first_place_is_named(tmp_path, num_processes):
     task = toy_task(tmp_path, test=[row(PASSAGE)], train=[row("Else."), row(f"So {PASSAGE}")])

@@ -130,6 +130,13 @@ def test_a_csv_may_be_divided_by_semicolons(tmp_path):
     assert list(read_rows(path)) == [{"text": "Good", "a;b": "1"}]
 
 
+@pytest.mark.parametrize("text", ["\n\na;b\n1;2\n", "a\tb\n1\t2\n", "\r\na\tb\r\n1\t2\r\n"])
+def test_a_csv_may_begin_with_blank_lines_and_hold_tabs(tmp_path, text):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(text.encode())
+    assert list(read_rows(path)) == [{"a": "1", "b": "2"}]
+
+
 def test_a_csv_may_hold_a_long_document(tmp_path):
     path = tmp_path / "rows.csv"
     text = "A long walk. " * 20_000
@@ -191,6 +198,20 @@ def test_a_csv_from_a_spreadsheet_may_begin_with_a_byte_order_mark(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_bytes(b"\xef\xbb\xbftext,label\r\nfine,positive\r\n")
     assert list(read_rows(path)) == [{"text": "fine", "label": "positive"}]
+
+
+def test_columns_of_a_parquet_file_need_names_of_their_own(tmp_path):
+    rows = pa.table([pa.array(["x"]), pa.array(["y"])], names=["a", "a"])
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    with pytest.raises(CorruptRowError, match="columns need names of their own"):
+        list(read_rows(tmp_path / "rows.parquet"))
+
+
+def test_a_parquet_file_of_texts_that_are_no_utf8_is_an_error(tmp_path):
+    raw = pa.array([b"\xff\xfe"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"a": raw}), tmp_path / "rows.parquet")
+    with pytest.raises(CorruptRowError, match="not a readable parquet file"):
+        list(read_rows(tmp_path / "rows.parquet"))
 
 
 def test_a_damaged_parquet_file_is_an_error(tmp_path):

@@ -15,6 +15,13 @@ def test_tasks_are_found_in_all_folders_by_the_name_of_their_file(write_task, tm
     assert find_task_files(tmp_path, tmp_path / "own") == found  # one file by two ways is one file
 
 
+def test_hidden_files_and_folders_hold_no_tasks(write_task, tmp_path):
+    path = write_task(name=".own/rte.yaml")  # the folder itself may be hidden
+    for name in (".own/.ipynb_checkpoints/rte.yaml", ".own/.rte.yaml"):
+        write_task(name=name)
+    assert find_task_files(tmp_path / ".own") == {"rte": path}
+
+
 def test_two_files_for_one_task_are_an_error(write_task, tmp_path):
     first, second = write_task(name="a/rte.yaml"), write_task(name="b/rte.yaml")
     with pytest.raises(TaskFileError) as caught:

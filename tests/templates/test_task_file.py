@@ -36,7 +36,7 @@ def test_context_renames_columns_and_gives_index_and_word_of_the_label(write_tas
     assert file.context(context) == context
 
 
-@pytest.mark.parametrize("label", ["not_entailment", 1, "1"])
+@pytest.mark.parametrize("label", ["not_entailment", 1, "1", 1.0, "1.0"])  # pandas writes gaps and floats
 def test_a_label_may_be_a_word_or_an_index(write_task, label):
     assert TaskFile.read(write_task()).context({"label": label}) == {
         "label": 1,
@@ -61,7 +61,7 @@ def test_an_unknown_label_is_an_error_that_names_the_labels(write_task):
         "a row of task \"rte\" has a label that the task lacks: 'entailed'\n  where: FILE:7, labels\n"
         '  have:  entailment, not_entailment\n  mend:  did you mean "entailment"?'
     )
-    for label in (2, -1, True, "2", 0.0):
+    for label in (2, -1, True, "2", 0.5, "0.5"):
         assert label_error(file, label) == (
             f'a row of task "rte" has a label that the task lacks: {label!r}\n  where: FILE:7, labels\n'
             "  have:  entailment, not_entailment"
@@ -71,8 +71,11 @@ def test_an_unknown_label_is_an_error_that_names_the_labels(write_task):
 def test_a_number_is_never_guessed_to_be_a_label_or_an_index(write_task):
     file = TaskFile.read(write_task(("labels: [entailment, not_entailment]", 'labels: ["1", "2"]')))
     assert label_error(file, 1) == (
-        'a row of task "rte" has a label that is an index as well as a word: 1\n  where: FILE:7, labels\n'
+        'a row of task "rte" has a label that is a number as well as a word: 1\n  where: FILE:7, labels\n'
         "  have:  1, 2\n  mend:  write the labels as text in the data"
+    )
+    assert label_error(file, 2).startswith(
+        'a row of task "rte" has a label that is a number as well as a word: 2'
     )
     assert file.context(file.context({"label": "1"})) == {"label": 0, "label_name": "1"}
     assert label_error(file, "0").startswith("a row of task \"rte\" has a label that the task lacks: '0'")
@@ -221,6 +224,13 @@ def test_faults_of_form_and_of_templates_are_told_at_once(write_task):
         (TemplateError, 'template "does it follow" uses an unknown filter: "uper"', 13),
         (TemplateError, 'template "does it follow" has empty answer choices', 15),
     ]
+
+
+def test_one_column_of_the_data_may_have_two_names(write_task):
+    file = TaskFile.read(write_task(("{premise: sentence1}", "{premise: sentence1, first: sentence1}")))
+    context = {"premise": "p", "first": "p"}
+    assert file.context({"sentence1": "p"}) == context
+    assert file.context(context) == context
 
 
 def test_a_constant_is_a_column_of_every_row(write_task):

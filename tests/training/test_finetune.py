@@ -138,8 +138,10 @@ def test_another_task_on_held_out_rows_stays_out_too(toy_tasks_dir, toy_data_roo
     options = {"held_out": ("toy_sums",)}
     assert chosen(toy_tasks_dir, toy_data_root, "toy_*", **options) == ["toy_mood"]
     assert caplog.messages == ["left out 1 task whose dataset is held out: toy_more"]
-    # Named itself it stays, and the mixture then refuses it.
-    assert chosen(toy_tasks_dir, toy_data_root, "toy_more", **options) == ["toy_more"]
+    with pytest.raises(
+        HeldOutLeakError, match='has rows of "toy_sums", as "toy_sums" has, which is held out'
+    ):
+        chosen(toy_tasks_dir, toy_data_root, "toy_more", **options)
 
 
 def test_a_task_on_rows_of_a_held_out_cluster_stays_out_too(toy_tasks_dir, toy_data_root, caplog):
@@ -155,10 +157,32 @@ def test_a_task_on_rows_of_a_held_out_cluster_stays_out_too(toy_tasks_dir, toy_d
         with pytest.raises(HeldOutLeakError) as caught:
             chosen(toy_tasks_dir, toy_data_root, other, held_out=(cluster,))
         assert str(caught.value) == (
-            f'task "{other}" has rows of "toy_mood", as the held-out cluster "{cluster}" has\n'
+            f'task "{other}" has rows of "toy_mood", as "{cluster}" has, which is held out\n'
             "  where: mixture.tasks\n"
-            "  mend:  take the task out of the mixture's tasks, or the cluster out of held_out"
+            f'  mend:  take the task out of the mixture\'s tasks, or "{cluster}" out of held_out'
         )
+
+
+def test_a_task_on_rows_of_a_held_out_task_stays_out_too(toy_tasks_dir, toy_data_root, tmp_path, caplog):
+    """Its rows are those of a folder of another name, or of a file."""
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(f'{{"text": "{number}", "label": {number % 2}}}\n' for number in range(4)))
+    mood = (toy_tasks_dir / "mood" / "toy_mood.yaml").read_text().replace("cluster: mood", "cluster: more")
+    mood = mood.replace("  hub: {path: example/toy, name: mood}\n", "")
+    for name, dataset in (
+        ("toy_one", "local: toy_mood"),
+        ("toy_two", "local: toy_mood"),
+        ("toy_three", f"files: {{train: {rows}}}"),
+        ("toy_four", f"files: {{train: {rows}}}"),
+    ):
+        text = mood.replace("task: toy_mood", f"task: {name}").replace("local: toy_mood", dataset)
+        (toy_tasks_dir / f"{name}.yaml").write_text(text)
+    for held_out, other in (("toy_one", "toy_two"), ("toy_three", "toy_four")):
+        caplog.clear()
+        assert other not in chosen(toy_tasks_dir, toy_data_root, "toy_*", held_out=(held_out,))
+        assert other in caplog.text
+        with pytest.raises(HeldOutLeakError, match=f'as "{held_out}" has, which is held out'):
+            chosen(toy_tasks_dir, toy_data_root, other, held_out=(held_out,))
 
 
 def test_a_pattern_leaves_out_tasks_without_training_rows_and_says_so(toy_tasks_dir, toy_data_root, caplog):

@@ -30,6 +30,7 @@ class NewTask:
     path: Path
     table: Table
     guess: Guess
+    left_out: tuple[Path, ...]  # files of other splits, which have no answers
     faults: tuple[T2TError, ...]  # as `t2t check` finds them
 
 
@@ -55,9 +56,15 @@ def write_new_task(
     if path.exists():
         raise TaskFileError(f"there is a file {path} already", mend="choose another name, or remove it")
     table = read_table(rows_file)
+    left_out: list[Path] = []
+    if table.lacking:  # a competition's test.csv has no answers: no split to learn from, nor to be scored on
+        beside = [file for file in table.files.values() if file != Path(rows_file)]
+        target = guess_task(read_table(rows_file, leave_out=beside), target=target).target.source
+        left_out = [file for file, columns in table.lacking.items() if target in columns]
+        table = read_table(rows_file, leave_out=left_out)
     guess = guess_task(table, target=target)
     text = task_text(name, table, guess, folder=path.parent)
     with open(path, "x", encoding="utf-8") as file:
         file.write(text)
     faults = check_task_with_data(path, num_rows=NUM_CHECKED_ROWS)
-    return NewTask(path, table, guess, tuple(faults))
+    return NewTask(path, table, guess, tuple(left_out), tuple(faults))

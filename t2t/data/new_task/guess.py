@@ -28,6 +28,11 @@ _NO_INPUTS = {
     *("id", "idx", "index", "uid", "uuid", "guid", "date", "time", "timestamp", "created"),
     *("user", "username", "author", "url", "link", "split", "fold", "filename", "file"),
 }
+# What comes before the letter or number of an option's column: option1, answer_a, sol2; A alone has nothing.
+_OPTION_NAMES = {
+    *("", "option", "opt", "choice", "answer", "ans", "ending", "end", "sol", "solution", "alternative"),
+    *("candidate", "hyp", "hypothesis", "response", "completion", "continuation"),
+}
 _OPTION = re.compile(r"(?:(.*?)[_ ]?)([A-Ha-h]|\d)", re.DOTALL)
 
 
@@ -180,7 +185,12 @@ def _has_few_values(column: Column) -> bool:
 
 
 def _is_id(column: Column) -> bool:
-    return not _NO_INPUTS.isdisjoint(_name_words(column))
+    """By its name: user_id, qid1, and created_at, though not the texts of user_message or a user_intent."""
+    words = re.sub(r"\d", " ", column.spoken).split()
+    if words and (words[-1] in _NO_INPUTS or re.fullmatch(r"[a-z]?ids?", words[-1])):
+        return True
+    is_said = column.mean_words >= TEXT_WORDS or _is_named_so(column)
+    return not is_said and not _NO_INPUTS.isdisjoint(words)
 
 
 def _inputs(table: Table, target: Column, options: tuple[Column, ...]) -> tuple[Column, ...]:
@@ -218,10 +228,18 @@ def _options(table: Table) -> tuple[Column, ...]:
         return (lists[0],)
     groups: dict[str, list[Column]] = {}
     for column in table.columns:
-        if (match := _OPTION.fullmatch(column.source)) and column.is_all(str) and None not in column.values:
+        if _is_id(column) or not column.is_all(str) or None in column.values:
+            continue
+        if match := _OPTION.fullmatch(column.source):
             groups.setdefault((match[1] or "").lower(), []).append(column)
     longest = max(groups.values(), key=len, default=[])
     return tuple(longest) if len(longest) > 1 else ()
+
+
+def _are_named_so(options: tuple[Column, ...]) -> bool:
+    """Whether each name says that it is an option; sentence1 and question2 do not."""
+    stems = [match[1] or "" for column in options if (match := _OPTION.fullmatch(column.source))]
+    return all((re.findall(r"[a-z]+", stem.lower()) or [""])[-1] in _OPTION_NAMES for stem in stems)
 
 
 def _picks_option(column: Column, options: tuple[Column, ...]) -> str | None:
@@ -238,6 +256,8 @@ def _picks_option(column: Column, options: tuple[Column, ...]) -> str | None:
     for letters in ("ABCDEFGH", "abcdefgh"):
         if all(isinstance(value, str) and value and value in letters[: len(each)] for value, each in pairs):
             return f'{{{{ answer_choices["{letters}".index({column.name})] }}}}'
+    if len(options) == 2 and not _are_named_so(options):
+        return None  # two sentences, and whether they mean the same
     numbers = [int(value) if re.fullmatch(r"\d", str(value)) else -1 for value in column.values]
     for first in (0, 1):
         fits = all(first <= number < len(each) + first for number, each in zip(numbers, choices, strict=True))

@@ -3,10 +3,10 @@
 import keyword
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +92,12 @@ class Table:
     Attributes:
         files: our split name -> file.
         columns: in the order of the first row.
+        lacking: of the files beside the one named, those that lack some of its columns, with these.
     """
 
     files: Mapping[str, Path]
     columns: tuple[Column, ...]
+    lacking: Mapping[Path, Sequence[str]]
 
     @property
     def num_rows(self) -> int:
@@ -105,13 +107,14 @@ class Table:
         return next((column for column in self.columns if column.source == source), None)
 
 
-def read_table(path: str | Path) -> Table:
-    """Read a file of rows and those of the other splits beside it.
+def read_table(path: str | Path, *, leave_out: Collection[Path] = ()) -> Table:
+    """Read a file of rows and those of the other splits beside it, but for some.
 
     Raises: DataError where rows are too few, or a column has no name; and what `read_rows` raises.
     """
-    files = find_splits(Path(path))
-    rows = [row for file in files.values() for row in islice(read_rows(file), MAX_ROWS)]
+    files = {split: file for split, file in find_splits(Path(path)).items() if file not in leave_out}
+    rows_of = {file: list(islice(read_rows(file), MAX_ROWS)) for file in files.values()}
+    rows = list(chain.from_iterable(rows_of.values()))
     if len(rows) < MIN_ROWS:
         raise DataError(
             f"too few rows to make a task of: {len(rows)}, and at least {MIN_ROWS} are needed",
@@ -120,7 +123,10 @@ def read_table(path: str | Path) -> Table:
     sources = list(dict.fromkeys(name for row in rows for name in row))
     if any(not isinstance(name, str) or not name.strip() for name in sources):
         raise DataError("a column has no name", where=Location(path), have=sources, mend="name it")
-    return Table(files, tuple(_columns(sources, rows)))
+    named = {name for row in rows_of.get(Path(path), ()) for name in row}
+    lacking = {file: sorted(named.difference(*rows)) for file, rows in rows_of.items()}
+    lacking = {file: names for file, names in lacking.items() if names}
+    return Table(files, tuple(_columns(sources, rows)), lacking)
 
 
 def find_splits(path: Path) -> dict[str, Path]:

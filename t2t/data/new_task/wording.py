@@ -37,7 +37,7 @@ class Wording:
 
 def answer_choices(guess: Guess) -> tuple[str, ...]:
     """What a model is to write for each answer of a classification, in order."""
-    return ("no", "yes") if _is_yes_no(guess) else guess.answers
+    return ("no", "yes") if _is_yes_no(guess) else tuple(answer.strip() for answer in guess.answers)
 
 
 def wordings(guess: Guess) -> tuple[Wording, ...]:
