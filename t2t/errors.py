@@ -7,6 +7,7 @@
     ├── TaskNotFoundError        no task of that name
     ├── DataError                rows are missing or unreadable
     │   ├── MissingDataError     no local copy, no Hub
+    │   ├── HiddenLabelError     a row's label is -1, as in a test split whose answers are kept back
     │   └── CorruptRowError      a line of a data file does not parse
     ├── MixtureError             tasks cannot be mixed as asked
     │   └── HeldOutLeakError     a held-out task or cluster is in the mixture
@@ -108,6 +109,10 @@ class DataError(T2TError):
 
 class MissingDataError(DataError):
     """A dataset has no local copy and cannot be had from the Hub."""
+
+
+class HiddenLabelError(DataError):
+    """A row's label says nothing: -1, as in a test split whose answers are kept back, or NaN."""
 
 
 class CorruptRowError(DataError):

@@ -104,7 +104,7 @@ class Task:
         try:
             return example_id, self.file.context(place.row(row) if place and place.columns else row)
         except DataError as error:
-            raise DataError(
+            raise type(error)(  # a hidden label stays one
                 f'row "{example_id}": {error.problem}',
                 where=error.where or self.file.location("dataset"),
                 have=error.have,

@@ -4,13 +4,15 @@ A sample of rows is drawn at random with a fixed seed, never from the top: many 
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from t2t.data.task import EXAMPLES, Task
-from t2t.errors import CorruptRowError, DataError, EvaluationError, MissingDataError, TemplateError
+from t2t.errors import EvaluationError, HiddenLabelError, MissingDataError, T2TError, TemplateError
 from t2t.templates.few_shot import choose_demonstrations, with_demonstrations
+from t2t.templates.filters import MADE
+from t2t.templates.task_file import is_hidden
 from t2t.templates.template import RenderedExample, Template
 
 T = TypeVar("T")
@@ -101,17 +103,19 @@ class Questions:
 def labelled_split(task: Task) -> str:
     """The first of test and validation whose first row has an answer.
 
-    Raises: MissingDataError where neither is there, EvaluationError where neither is labelled.
+    A split that is not there, or whose first row's answer is not told, is passed over, and no other fault:
+    a test split with a mistake in it must be mended, not swapped for another split unseen.
+
+    Raises: MissingDataError where neither is there, EvaluationError where neither is labelled; DataError or
+        TemplateError for a split that cannot be found or read, or whose first row does not render.
     """
-    failures: list[DataError | TemplateError] = []
+    failures: list[T2TError] = []
     for split in LABELLED_FIRST:
         try:
             for example_id, row in task.rows(split, limit=1):
-                task.templates[0].render(row, example_id=example_id)
+                _check_answer(task.templates[0], row, example_id)
                 return split
-        except CorruptRowError:
-            raise
-        except (DataError, TemplateError) as failure:  # no such split; a label such as -1; no target column
+        except (MissingDataError, HiddenLabelError, _NoAnswerError) as failure:
             failures.append(failure)
     if all(isinstance(failure, MissingDataError) for failure in failures) and failures:
         raise failures[0]
@@ -120,6 +124,34 @@ def labelled_split(task: Task) -> str:
         + "; ".join(failure.problem for failure in failures),
         mend="name a labelled split",
     )
+
+
+class _NoAnswerError(EvaluationError):
+    """A row has a source but no target, since a column that the target reads is missing or blank."""
+
+
+def _check_answer(template: Template, row: Mapping[str, Any], example_id: str) -> None:
+    template.render_source(row, example_id=example_id)
+    try:
+        template.render(row, example_id=example_id)
+    except TemplateError as fault:
+        read = {
+            name
+            for program in template.programs("target")
+            for name in program.columns.keys() - program.optional - MADE
+        }
+        if any(name not in row or _is_blank(row[name]) for name in read):
+            raise _NoAnswerError(fault.problem) from fault
+        raise
+
+
+def _is_blank(value: object) -> bool:
+    """Whether a column's value tells nothing: null, blank, -1, or a list or mapping of such values alone."""
+    if isinstance(value, Mapping):
+        return all(map(_is_blank, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_blank, value))
+    return value is None or (isinstance(value, str) and not value.strip()) or is_hidden(value)
 
 
 def sample(items: Iterable[T], size: int | None) -> tuple[T, ...]:

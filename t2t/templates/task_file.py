@@ -24,6 +24,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, Valida
 from t2t.errors import (
     DataError,
     Faults,
+    HiddenLabelError,
     Location,
     T2TError,
     TaskFileError,
@@ -171,7 +172,8 @@ class TaskFile(Strict):
 
         A row without a label, or with null or a blank cell for it, is given neither `label` nor `label_name`.
 
-        Raises: DataError for a label that is neither one of `labels` nor an index into them.
+        Raises: DataError for a label that is neither one of `labels` nor an index into them;
+            HiddenLabelError if it is -1.
         """
         values = {**self.constants, **row}
         columns = self.dataset.columns
@@ -219,7 +221,8 @@ class TaskFile(Strict):
                 have=labels,
                 mend="write the labels as text in the data",
             )
-        raise DataError(
+        fault = HiddenLabelError if is_hidden(label) else DataError
+        raise fault(
             f'a row of task "{self.task}" has a label that the task lacks: {label!r}',
             where=self.location("labels"),
             have=labels,
@@ -292,6 +295,13 @@ def _with_included(yaml: YamlFile) -> YamlFile:
         problem = "an included file holds keys of a task file, and includes no other"
         raise TaskFileError(problem, where=included.location("include"))
     return yaml.over(included)
+
+
+def is_hidden(label: object) -> bool:
+    """Whether a label stands for no label: -1, as a number or a text, or NaN for a gap in a column."""
+    if isinstance(label, str):
+        return label.strip() in ("-1", "-1.0")
+    return _whole(label) == -1 or (isinstance(label, float) and label != label)
 
 
 def _whole(label: object) -> int | None:

@@ -1,6 +1,7 @@
 """Which rows are asked: the labelled split, the sample, the templates."""
 
 import json
+import math
 
 import pytest
 import yaml
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from t2t.data.task import Task
-from t2t.errors import CorruptRowError, EvaluationError, MissingDataError, TemplateError
+from t2t.errors import CorruptRowError, DataError, EvaluationError, MissingDataError, TemplateError
 from t2t.evaluation.questions import Questions, labelled_split, sample
 
 
@@ -21,7 +22,14 @@ def test_test_is_taken_where_it_is_labelled(mood):
 
 
 @pytest.mark.parametrize(
-    "row", [{"text": "We won."}, {"text": "We won.", "label": None}, {"text": "x", "label": -1}]
+    "row",
+    [
+        {"text": "We won."},
+        {"text": "We won.", "label": None},
+        {"text": "x", "label": -1},
+        {"text": "x", "label": "-1"},
+        {"text": "x", "label": math.nan},
+    ],
 )
 def test_validation_is_taken_where_test_has_no_labels(mood, toy_data_root, row):
     write_rows(toy_data_root / "toy_mood" / "test.jsonl", row)
@@ -37,6 +45,54 @@ def test_a_corrupt_test_split_is_not_passed_over(mood, toy_data_root):
     (toy_data_root / "toy_mood" / "test.jsonl").write_text("{\n")
     with pytest.raises(CorruptRowError):
         labelled_split(mood)
+
+
+def test_a_misspelt_label_is_not_passed_over(mood, toy_data_root):
+    write_rows(toy_data_root / "toy_mood" / "test.jsonl", {"text": "We won.", "label": "hapy"})
+    with pytest.raises(DataError) as caught:
+        labelled_split(mood)
+    assert caught.value.problem == (
+        'row "test:0": a row of task "toy_mood" has a label that the task lacks: \'hapy\''
+    )
+
+
+def test_a_label_out_of_range_is_not_passed_over(mood, toy_data_root):
+    write_rows(toy_data_root / "toy_mood" / "test.jsonl", {"text": "We won.", "label": 2})
+    with pytest.raises(DataError, match=r"has a label that the task lacks: 2\n"):
+        labelled_split(mood)
+
+
+def test_two_files_of_the_test_split_are_not_passed_over(mood, toy_data_root):
+    (toy_data_root / "toy_mood" / "test.csv").write_text("text,label\nWe won.,happy\n")
+    with pytest.raises(DataError, match=r'split "test" of task "toy_mood" has more than one file'):
+        labelled_split(mood)
+
+
+def test_a_column_that_the_source_reads_in_vain_is_not_passed_over(mood, toy_data_root):
+    write_rows(toy_data_root / "toy_mood" / "test.jsonl", {"txet": "We won.", "label": "happy"})
+    with pytest.raises(TemplateError, match=r'reads a column that the dataset lacks: "text"'):
+        labelled_split(mood)
+
+
+@pytest.mark.parametrize("hidden", [{}, {"total": None}, {"total": ""}, {"total": " "}])
+def test_validation_is_taken_where_the_target_column_of_test_is_blank(sums, toy_data_root, hidden):
+    write_rows(toy_data_root / "toy_sums" / "test.jsonl", {"left": 1, "right": 2, **hidden})
+    write_rows(toy_data_root / "toy_sums" / "validation.jsonl", {"left": 1, "right": 2, "total": 3})
+    assert labelled_split(sums) == "validation"
+
+
+def test_a_sum_of_minus_one_is_an_answer(sums, toy_data_root):
+    write_rows(toy_data_root / "toy_sums" / "test.jsonl", {"left": 1, "right": -2, "total": -1})
+    assert labelled_split(sums) == "test"
+
+
+def test_a_target_that_does_not_render_is_not_passed_over(toy_tasks_dir, toy_data_root):
+    path = toy_tasks_dir / "sums" / "toy_sums.yaml"
+    path.write_text(path.read_text().replace('target: "{{ total }}"', 'target: "{{ total.strip() }}"'))
+    for split in ("test", "validation"):
+        write_rows(toy_data_root / "toy_sums" / f"{split}.jsonl", {"left": 1, "right": 2, "total": 3})
+    with pytest.raises(TemplateError, match=r'template "plus" does not render'):
+        labelled_split(Task.load(path, data_root=toy_data_root))
 
 
 def test_no_rows_at_all_is_told_by_the_places_tried(sums):
