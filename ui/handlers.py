@@ -201,16 +201,30 @@ def row_fields(file: t2t.TaskFile, choice: Choice) -> dict[str, str]:
 
 
 def field_text(value: object) -> str:
-    """A column's value for editing: a text as it is, a list of lines one per line, anything else as JSON."""
+    """A column's value for editing: a text as it is, a list of lines one per line, anything else as JSON.
+
+    What JSON cannot write, such as dates and byte strings of a parquet file, is shown as Python prints it.
+    """
     if isinstance(value, str):
         return value
     if is_lines(value):
         return "\n".join(value)  # type: ignore[arg-type]
-    return json.dumps(value, ensure_ascii=False)
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):  # a type, a key or a nesting that JSON does not have
+        return str(value)
 
 
 def field_value(name: str, text: str, sample: object) -> Any:
-    """The value that a field's text stands for, in the type of the sample row's. Raises: T2TError."""
+    """The value that a field's text stands for: the sample row's own where nothing was edited.
+
+    Else it is in the sample's type, and beside a null or a value that JSON cannot write, JSON or else text.
+
+    Raises: T2TError for a text that is not the JSON that the sample's type asks for.
+    """
+    text = _one_newline(text)
+    if text == _one_newline(field_text(sample)):
+        return sample
     if isinstance(sample, str):
         return text
     if is_lines(sample):
@@ -218,10 +232,25 @@ def field_value(name: str, text: str, sample: object) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:  # also of a number that is too long for Python
+        if sample is None or not _is_json(sample):
+            return text
         raise t2t.T2TError(
             f'the field "{name}" does not parse: {error}',
             mend=f"write it as JSON, such as {field_text(sample)}",
         ) from error
+
+
+def _one_newline(text: str) -> str:
+    """With the line ends that a page sends back, whichever the row has."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _is_json(value: object) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def is_lines(value: object) -> bool:
@@ -236,9 +265,12 @@ def is_lines(value: object) -> bool:
 def make_query(file: t2t.TaskFile, choice: Choice, texts: Mapping[str, str] | None = None) -> Query:
     """The chosen sample row with the fields' texts put in; None leaves it as it is. Raises: T2TError."""
     example_id, sample = _sample(file, choice)
-    edited = {name: field_value(name, text, sample[name]) for name, text in (texts or {}).items()}
-    row = {**sample, **edited}
-    return Query(file, file.template(choice.template), example_id, row, is_edited=row != sample)
+    row = {**sample}
+    for name, text in (texts or {}).items():
+        row[name] = field_value(name, text, sample[name])
+    # By identity first: a value that is not equal to itself, such as NaN, was kept all the same.
+    is_edited = any(row[name] is not sample[name] and row[name] != sample[name] for name in row)
+    return Query(file, file.template(choice.template), example_id, row, is_edited=is_edited)
 
 
 def render_source(query: Query, shots: Shots) -> str:

@@ -1,7 +1,10 @@
 """The page's functions, without a browser and without Gradio."""
 
+import math
 import os
 from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -129,6 +132,73 @@ def test_rows_start_again_after_the_last_one(handlers, mood):
 def test_a_field_shows_a_value_and_gives_it_back(handlers, value, text):
     assert handlers.field_text(value) == text
     assert handlers.field_value("field", text, value) == value
+
+
+BEYOND_JSON = [
+    (date(2024, 1, 31), "2024-01-31"),
+    (datetime(2024, 1, 31, 8, 5, tzinfo=UTC), "2024-01-31 08:05:00+00:00"),
+    (Decimal("1.50"), "1.50"),
+    (b"\xff", r"b'\xff'"),
+    ({"on": date(2024, 1, 31)}, "{'on': datetime.date(2024, 1, 31)}"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), BEYOND_JSON)
+def test_a_value_that_json_cannot_write_is_shown_and_kept(handlers, value, text):
+    assert handlers.field_text(value) == text
+    assert handlers.field_value("field", text, value) is value
+    assert handlers.field_value("field", "last June", value) == "last June"
+
+
+@pytest.mark.parametrize(
+    ("sample", "text", "value"),
+    [
+        ("one", "two\r\nlines", "two\nlines"),
+        (["red", "blue"], " green \n\n grey", ["green", "grey"]),
+        (3, "4.5", 4.5),
+        ({"name": "Zoë"}, '{"name": "Ann"}', {"name": "Ann"}),
+        (None, "Paris is large", "Paris is large"),
+        (None, "null", None),
+        (None, "[1, 2]", [1, 2]),
+    ],
+)
+def test_what_is_typed_becomes_a_value_of_the_samples_kind(handlers, sample, text, value):
+    assert handlers.field_value("field", text, sample) == value
+
+
+@pytest.mark.parametrize(
+    "value", [[" red ", "blue\r"], math.nan, [math.nan], "two\r\nlines\r", date(2024, 1, 31), None, 1.0]
+)
+def test_a_field_that_nobody_edited_leaves_its_row_as_it_is(handlers, toy_tasks_dir, monkeypatch, value):
+    file = t2t.TaskFile.read(toy_tasks_dir / "mood" / "toy_mood.yaml")
+    sample = {"text": value, "label": 0}
+    monkeypatch.setattr(handlers, "sample_rows", lambda file: [("examples:0", sample)])
+    choice = handlers.Choice("toy_mood", "good day")
+    shown = handlers.row_fields(file, choice)
+    for ends in ("\n", "\r\n"):  # pages differ in what they send back
+        texts = {name: text.replace("\r\n", "\n").replace("\n", ends) for name, text in shown.items()}
+        query = handlers.make_query(file, choice, texts)
+        assert query.row["text"] is value
+        assert not query.is_edited
+
+
+def test_a_date_of_a_parquet_file_opens_and_is_answered(handlers, toy_tasks_dir, toy_data_root, monkeypatch):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = toy_tasks_dir / "mood" / "toy_mood.yaml"
+    text = path.read_text(encoding="utf-8").partition("examples:")[0]
+    path.write_text(text.replace("{{text}} How", "{{day.year}}: {{text}} How"), encoding="utf-8")
+    rows = [{"text": "We won.", "label": "happy", "day": date(2024, 1, 31)}]
+    (toy_data_root / "toy_mood" / "train.jsonl").unlink()
+    parquet.write_table(pyarrow.Table.from_pylist(rows), toy_data_root / "toy_mood" / "train.parquet")
+    monkeypatch.setenv("T2T_DATA", str(toy_data_root))
+
+    file, choice = t2t.TaskFile.read(path), handlers.Choice("toy_mood", "how do I feel")
+    fields = handlers.row_fields(file, choice)
+    assert fields == {"text": "We won.", "day": "2024-01-31"}
+    kept = handlers.make_query(file, choice, fields)
+    assert not kept.is_edited
+    assert handlers.render_source(kept, handlers.Shots()) == "2024: We won. How do I feel?"
 
 
 def test_a_field_that_does_not_parse_is_a_mistake(handlers):
