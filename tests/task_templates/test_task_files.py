@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from t2t.evaluation.metrics import squad_normalise
 from t2t.resources import task_templates_dir
 from t2t.templates.check import check_task_file
 from t2t.templates.library import task_files_under
@@ -118,3 +119,41 @@ def test_task_file_names_the_source_of_its_data(path: Path) -> None:
     assert source.url is not None and source.url.startswith("https://")
     assert source.licence
     assert source.citation
+
+
+def normalised_texts(file: TaskFile) -> dict[str, set[str]]:
+    """What `exact_match` compares -> the targets and references of the sample rows that become so."""
+    texts: dict[str, set[str]] = {}
+    for template in file.templates:
+        if template.about.original_task:
+            for example in rendered(file, template):
+                for text in (example.target, *example.references):
+                    texts.setdefault(squad_normalise(text), set()).add(text)
+    return texts
+
+
+def without_case_and_articles(text: str) -> str:
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text.lower()).split())
+
+
+@each_file
+def test_metrics_that_drop_punctuation_leave_something_to_compare(path: Path) -> None:
+    if {"exact_match", "squad_f1"} >= set(read(path).metrics):
+        assert "" not in normalised_texts(read(path)), "score it by accuracy"
+
+
+@each_file
+def test_exact_match_tells_the_targets_of_a_task_apart(path: Path) -> None:
+    if "exact_match" in read(path).metrics:
+        for texts in normalised_texts(read(path)).values():
+            # A lost sign, point or operator, such as -5 and 5, would make a wrong answer right.
+            assert len({without_case_and_articles(text) for text in texts}) == 1, "score it by accuracy"
+
+
+def test_targets_made_of_numbers_brackets_or_code_are_compared_as_they_are() -> None:
+    tasks = {path.stem: read(path).metrics for path in FILES}
+    names = ["asdiv", "gsm8k", "mawps", "svamp", "bbh_dyck_languages", "bbh_multistep_arithmetic_two"]
+    names += ["cogs", "nl2bash", *(name for name in tasks if name.startswith("text2sql_"))]
+    assert len(names) == 13  # five databases
+    for name in names:
+        assert tasks[name][0] == "accuracy", name
