@@ -3,19 +3,21 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from t2t.errors import InferenceError
+from t2t.errors import InferenceError, T2TError
 from t2t.inference.generate import Decoding, generate_batch
 from t2t.inference.prompts import (
     Prediction,
     Prompt,
     SourceBatch,
     SourceEncoder,
+    growing_windows,
+    in_order,
     source_batches,
-    windows,
 )
 from t2t.inference.rank import (
     ChoiceEncoder,
@@ -28,7 +30,8 @@ from t2t.inference.rank import (
 from t2t.model.soft_prompt import num_virtual_tokens
 from t2t.tokens import EncodedSource
 
-WINDOW = 512  # prompts: enough to fill batches of like lengths, few enough that a stream answers early
+WINDOW = 512  # prompts: enough to fill batches of like lengths
+FIRST_WINDOW = 32  # prompts: few enough that a stream answers early
 DEFAULT_MAX_SOURCE_LEN = 1024  # tokens, for models without a limit of their own; as T0's evaluation
 
 
@@ -76,35 +79,33 @@ class Answering:
     def stream(self, prompts: Iterable[Prompt]) -> Iterator[Prediction]:
         """One prediction per prompt, in order; prompts are read a window at a time.
 
-        Raises: InferenceError, when it gets there, for a prompt that cannot be answered.
+        Each prediction is there as soon as its batch and those of all earlier prompts are done.
+
+        Raises: InferenceError, once all before it are answered, for a prompt that cannot be answered.
         """
         max_source_len = self.max_source_len or default_max_source_len(self.model, self.tokenizer)
         source_encoder = SourceEncoder(self.tokenizer, max_source_len)
         choice_encoder = ChoiceEncoder(self.tokenizer, max_target_len=max_positions(self.model))
         try:
-            for window in windows(prompts, WINDOW):
-                # Nothing is held over a yield: between two predictions the model is as its owner left it.
-                with _evaluation_mode(self.model):
-                    sources = source_encoder.encode(window)
-                    answers = dict(self._ranked(window, sources, choice_encoder))
-                    answers.update(self._generated(window, sources))
-                yield from (answers[position] for position in range(len(window)))
+            for window in growing_windows(prompts, first=FIRST_WINDOW, last=WINDOW):
+                for encoded in _encoded(window, source_encoder, choice_encoder):
+                    yield from in_order(chain(self._ranked(encoded), self._generated(encoded)))
         finally:
             source_encoder.report()
 
-    def _ranked(
-        self, window: Sequence[Prompt], sources: Sequence[EncodedSource], encoder: ChoiceEncoder
-    ) -> Iterator[tuple[int, Prediction]]:
-        """(position in the window, prediction) of the prompts that have choices."""
-        choices_of = {i: prompt.choices for i, prompt in enumerate(window) if prompt.choices is not None}
-        choice_ids = dict(zip(choices_of, encoder.encode(window), strict=True))
+    def _ranked(self, window: "_Window") -> Iterator[tuple[int, Prediction]]:
+        """(position in the window, prediction) of the prompts that have choices, batch by batch."""
+        prompts, sources = window.prompts, window.sources
+        choices_of = {i: prompt.choices for i, prompt in enumerate(prompts) if prompt.choices is not None}
+        choice_ids = dict(zip(choices_of, window.choice_ids, strict=True))
         for batch in self._batches(sources, list(choices_of)):
-            logprobs = choice_logprobs(
-                self.model,
-                batch,
-                [choice_ids[position] for position in batch.positions],
-                max_tokens=self.max_batch_tokens,
-            )
+            with _evaluation_mode(self.model):
+                logprobs = choice_logprobs(
+                    self.model,
+                    batch,
+                    [choice_ids[position] for position in batch.positions],
+                    max_tokens=self.max_batch_tokens,
+                )
             for position, sums in zip(batch.positions, logprobs, strict=True):
                 choices = choices_of[position]
                 scores = normalised(sums, choices, choice_ids[position], self.length_norm)
@@ -118,25 +119,25 @@ class Answering:
                         logprobs=scores,
                         probabilities=softmax(scores),
                         length_norm=self.length_norm,
-                        **_origin(window[position], sources[position]),
+                        **_origin(prompts[position], sources[position]),
                     ),
                 )
 
-    def _generated(
-        self, window: Sequence[Prompt], sources: Sequence[EncodedSource]
-    ) -> Iterator[tuple[int, Prediction]]:
+    def _generated(self, window: "_Window") -> Iterator[tuple[int, Prediction]]:
         """The same for the prompts without choices."""
-        free = [position for position, prompt in enumerate(window) if prompt.choices is None]
+        prompts, sources = window.prompts, window.sources
+        free = [position for position, prompt in enumerate(prompts) if prompt.choices is None]
         if free:
             self.check_writing()
         for batch in self._batches(sources, free, copies=self.decoding.num_beams):
-            texts = [window[position].source for position in batch.positions]
-            ids, logprobs = generate_batch(self.model, batch, texts, self.decoding)
+            texts = [prompts[position].source for position in batch.positions]
+            with _evaluation_mode(self.model):
+                ids, logprobs = generate_batch(self.model, batch, texts, self.decoding)
             answers = self.tokenizer.batch_decode(
                 ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
             )
             for position, answer, logprob in zip(batch.positions, answers, logprobs, strict=True):
-                origin = _origin(window[position], sources[position])
+                origin = _origin(prompts[position], sources[position])
                 yield position, Prediction(text=answer, logprob=logprob, **origin)
 
     def _batches(
@@ -170,6 +171,33 @@ def default_max_source_len(model: PreTrainedModel, tokenizer: PreTrainedTokenize
     return min((limit for limit in limits if limit and limit < 10**9), default=DEFAULT_MAX_SOURCE_LEN)
 
 
+@dataclass(frozen=True, eq=False)
+class _Window:
+    """Prompts with the ids of their sources, and of the choices of those that have any."""
+
+    prompts: Sequence[Prompt]
+    sources: Sequence[EncodedSource]
+    choice_ids: Sequence[Sequence[Sequence[int]]]
+
+
+def _encoded(
+    prompts: Sequence[Prompt], source_encoder: SourceEncoder, choice_encoder: ChoiceEncoder
+) -> Iterator[_Window]:
+    """One window; if a prompt is at fault, first smaller ones of all before it, and then its error."""
+    try:
+        choice_ids = choice_encoder.encode(prompts)  # first: only sources count what they encode
+        window = _Window(prompts, source_encoder.encode(prompts), choice_ids)
+    except T2TError:
+        if len(prompts) == 1:
+            raise
+    else:
+        yield window
+        return
+    half = len(prompts) // 2
+    yield from _encoded(prompts[:half], source_encoder, choice_encoder)
+    yield from _encoded(prompts[half:], source_encoder, choice_encoder)
+
+
 def _origin(prompt: Prompt, source: EncodedSource) -> dict[str, Any]:
     return {
         "num_source_tokens": len(source.ids),
@@ -184,7 +212,11 @@ def _origin(prompt: Prompt, source: EncodedSource) -> dict[str, Any]:
 
 @contextmanager
 def _evaluation_mode(model: PreTrainedModel) -> Iterator[None]:
-    """Dropout off, and back on afterwards where a training loop had it on."""
+    """Dropout off, and back on afterwards where a training loop had it on.
+
+    Around the model's calls alone, and never over a yield: between two predictions the model is as its owner
+    left it.
+    """
     if not model.training:  # left alone, so that threads that share a model do not disturb each other
         yield
         return

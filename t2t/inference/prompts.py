@@ -1,7 +1,7 @@
 """What goes into inference and what comes out, and how many prompts become few padded batches.
 
 Prompts arrive as a stream, which is read in windows; inside a window the sources are sorted by length, so
-that a batch holds little padding.
+that a batch holds little padding. Windows grow, so that the first answers need not wait for many others.
 """
 
 import logging
@@ -106,11 +106,39 @@ class SourceBatch:
     attention_mask: torch.Tensor
 
 
-def windows(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of `size` items, the last one shorter; reads no further than the window that is asked for."""
+def growing_windows(items: Iterable[T], *, first: int, last: int) -> Iterator[list[T]]:
+    """Lists of items, each twice as long as the one before until they are `last` long; the end is shorter.
+
+        100 items, first 8, last 32  ->  8, 16, 32, 32, 12
+
+    Reads no further than the window that is asked for. What was read before an error comes before it.
+    """
     iterator = iter(items)
-    while window := list(islice(iterator, size)):
+    size = min(first, last)
+    while True:
+        window: list[T] = []
+        try:
+            for item in islice(iterator, size):  # one by one: they are kept if the next one fails
+                window.append(item)
+        except Exception:
+            if window:
+                yield window
+            raise
+        if not window:
+            return
         yield window
+        size = min(2 * size, last)
+
+
+def in_order(answers: Iterable[tuple[int, T]]) -> Iterator[T]:
+    """Each answer once those of all earlier positions have come: (1, b) (0, a) (2, c)  ->  a b c."""
+    waiting: dict[int, T] = {}
+    place = 0
+    for position, answer in answers:
+        waiting[position] = answer
+        while place in waiting:
+            yield waiting.pop(place)
+            place += 1
 
 
 @dataclass

@@ -43,6 +43,91 @@ def test_a_stream_is_read_window_by_window(t5, monkeypatch):
     assert read == [0, 1, 2, 3]
 
 
+def test_windows_grow_from_a_few_prompts_to_many(t5, monkeypatch):
+    monkeypatch.setattr(answering_module, "FIRST_WINDOW", 1)
+    monkeypatch.setattr(answering_module, "WINDOW", 4)
+    read = []
+    stream = t5.rank((read.append(n) or f"source {n}" for n in range(12)), ["a", "b"])
+    # Windows of 1, 2, 4, 4 and what is left.
+    assert [len(read) for _ in stream] == [1, 3, 3, 7, 7, 7, 7, 11, 11, 11, 11, 12]
+
+
+@pytest.mark.parametrize("choices", [["a", "b"], None])
+def test_an_answer_comes_before_the_later_ones_of_its_window_are_asked(t5, monkeypatch, choices):
+    asked, encoder = [], t5.model.get_encoder()
+    forward = encoder.forward
+    monkeypatch.setattr(
+        encoder, "forward", lambda **inputs: asked.append(len(inputs["input_ids"])) or forward(**inputs)
+    )
+    sources = iter(["the longest", "middling", "another", "x"])  # the longest are asked first
+    if choices:
+        stream = t5.rank(sources, choices, batch_size=1)
+    else:
+        stream = t5.generate(sources, max_new_tokens=2, batch_size=1)
+    assert [len(asked) for _ in stream] == [1, 2, 3, 4]
+
+
+def answers_before_the_error(stream, error, message):
+    """How many answers come before the error of that message."""
+    answers = []
+    with pytest.raises(error) as raised:
+        for answer in stream:
+            answers.append(answer)
+    assert str(raised.value) == message
+    return len(answers)
+
+
+@pytest.mark.parametrize("bad", [0, 1, 40, 52])
+def test_a_prompt_at_fault_leaves_the_answers_before_it(t5, lossy, bad):
+    sources = [f"source {n}" for n in range(53)]
+    empty = [*sources[:bad], "", *sources[bad + 1 :]]
+    message = f"the source is empty\n  where: sources[{bad}]\n  mend:  give it at least one word"
+    assert answers_before_the_error(t5.rank(iter(empty), ["a", "b"]), InferenceError, message) == bad
+    choices = [["a", "b"]] * 53
+    choices[bad] = ["a", "**"]
+    stream = lossy.rank(iter(sources), choices)
+    message = f"the tokenizer makes no tokens of an answer choice: '**'\n  where: sources[{bad}]"
+    assert answers_before_the_error(stream, InferenceError, message) == bad
+
+
+def test_an_error_of_the_rows_leaves_the_answers_before_it(t5, caplog):
+    def sources():
+        yield from (f"a source of many tokens {n}" for n in range(40))
+        raise OSError("the disk is gone")
+
+    stream = t5.rank(sources(), ["a", "b"], max_source_len=10)
+    with caplog.at_level(logging.WARNING, logger="t2t"):
+        assert answers_before_the_error(stream, OSError, "the disk is gone") == 40
+    assert [record.getMessage() for record in caplog.records] == [
+        "40 of 40 sources lost their end to fit into 10 tokens"
+    ]
+
+
+def test_a_stop_within_a_window_leaves_the_answers_before_it(t5, monkeypatch):
+    encoder = t5.model.get_encoder()
+    forward, calls = encoder.forward, []
+
+    def stop_at_the_third(**inputs):
+        calls.append(inputs)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return forward(**inputs)
+
+    monkeypatch.setattr(encoder, "forward", stop_at_the_third)
+    stream = t5.rank(iter(["same", "size", "text", "here"]), ["a", "b"], batch_size=1)
+    assert answers_before_the_error(stream, KeyboardInterrupt, "") == 2
+
+
+def test_windows_never_change_an_answer(t5, monkeypatch):
+    sources = ["a long source, the longest", "x", "middling", "y", "again a longer one"]
+    ranked, written = t5.rank(sources, ["a", "b"]), t5.generate(sources, max_new_tokens=4)
+    monkeypatch.setattr(answering_module, "FIRST_WINDOW", 1)
+    for one, other in zip(ranked, t5.rank(sources, ["a", "b"]), strict=True):
+        assert one.logprobs == pytest.approx(other.logprobs, rel=1e-5, abs=2e-4)
+    again = t5.generate(sources, max_new_tokens=4)
+    assert [answer.text for answer in again] == [answer.text for answer in written]
+
+
 def test_answers_come_in_input_order(t5, monkeypatch):
     monkeypatch.setattr(answering_module, "WINDOW", 3)
     sources = ["a long source, the longest", "x", "middling", "y", "again a longer one"]
@@ -125,7 +210,7 @@ def test_a_models_training_mode_is_put_back(t5):
     asked = Text2Text(model, t5.tokenizer)
     stream = asked.rank(iter(["one", "two"]), ["a", "b"])
     first = next(stream)
-    assert model.training
+    assert model.training  # also within a window
     assert asked.rank("one", ["a", "b"]).logprobs == pytest.approx(first.logprobs)  # no dropout
 
 
