@@ -103,7 +103,8 @@ def write_answers(
     partial = partial_file(output)
     num_answers, num_truncated = kept.num_rows * num_templates, kept.num_truncated
     try:
-        with open(partial, "a" if kept.num_rows else "w", encoding="utf-8") as file:
+        # By lines: an answer is on disk as soon as it is there, also if the run is killed.
+        with open(partial, "a" if kept.num_rows else "w", encoding="utf-8", buffering=1) as file:
             for prediction in predictions:
                 row_index, place = divmod(num_answers, num_templates)
                 document = {"row": row_index, **answered_by, **prediction_document(prediction)}

@@ -107,7 +107,7 @@ class ResultsFolder:
         """Open `answers.jsonl`; what is yielded writes one answer as a line of it."""
         path = self.path / "answers.jsonl"
         try:
-            with open(path, "x", encoding="utf-8") as file:
+            with open(path, "x", encoding="utf-8", buffering=1) as file:  # line by line
 
                 def write(answer: Answer) -> None:
                     file.write(json.dumps(asdict(answer), ensure_ascii=False) + "\n")

@@ -155,6 +155,35 @@ def test_an_interrupted_run_keeps_what_it_has_beside_the_old_output(
     assert len(read_lines(tmp_path / "answers.jsonl.partial")) == 2
 
 
+def test_a_row_at_fault_leaves_the_answers_before_it(t2t, toy_starter, mood, rows_file, tmp_path):
+    rows = rows_file.read_text()
+    rows_file.write_text(rows + '{"texts": "no such column"}\n' + rows)
+    output = tmp_path / "answers.jsonl"
+    ended = t2t("run", mood, "--input", rows_file, "--output", output)
+    assert ended.code == 1
+    assert ended.err.startswith(f"stopped: 3 answers are in {output}.partial; go on with --resume\n")
+    assert [line["row"] for line in read_lines(tmp_path / "answers.jsonl.partial")] == [0, 1, 2]
+    rows_file.write_text(rows * 2)
+    assert t2t("run", mood, "--input", rows_file, "--output", output, "--resume").code == 0
+    assert [line["row"] for line in read_lines(output)] == [0, 1, 2, 3, 4, 5]
+
+
+def test_each_answer_is_on_disk_before_the_next_is_asked(
+    t2t, toy_starter, mood, rows_file, tmp_path, monkeypatch
+):
+    partial, on_disk = tmp_path / "answers.jsonl.partial", []
+    ask = Text2Text.run
+
+    def spy(*arguments, **options):
+        for answer in ask(*arguments, **options):
+            yield answer
+            on_disk.append(len(read_lines(partial)))
+
+    monkeypatch.setattr(Text2Text, "run", spy)
+    assert t2t("run", mood, "--input", rows_file, "--output", tmp_path / "answers.jsonl").code == 0
+    assert on_disk == [1, 2, 3]
+
+
 def test_a_stopped_run_is_gone_on_with(t2t, toy_starter, mood, rows_file, tmp_path):
     output, partial = tmp_path / "answers.jsonl", tmp_path / "answers.jsonl.partial"
     line = ["run", mood, "--input", rows_file, "--output", output, "--shots", "1", "--template"]

@@ -81,6 +81,18 @@ def test_the_folder_holds_every_answer_and_the_scores(tmp_path, rule_model, mood
     assert json.loads((folder.path / "evaluation.json").read_text())["model"] == "rules"
 
 
+def test_each_answer_is_on_disk_as_soon_as_it_is_there(tmp_path, rule_model, mood):
+    folder, on_disk = ResultsFolder.create(tmp_path, model="rules", now=NOON), []
+    with folder.answers() as write:
+
+        def on_answer(answer, total):
+            write(answer)
+            on_disk.append((folder.path / "answers.jsonl").read_text().count("\n"))
+
+        evaluate(rule_model(lambda _: "sad"), [mood], templates=["good day"], on_answer=on_answer)
+    assert on_disk == list(range(1, 9))
+
+
 def test_an_interrupted_evaluation_keeps_its_answers(tmp_path, rule_model, mood):
     folder = ResultsFolder.create(tmp_path, model="rules", now=NOON)
 
