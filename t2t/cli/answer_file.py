@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from t2t.cli.predictions import prediction_document
 from t2t.errors import Location, T2TError
@@ -34,14 +34,15 @@ def read_kept(
     questions: Iterator["Prompt"],
     num_templates: int,
     *,
-    answered_by: Mapping[str, str | None],
+    answered_by: Mapping[str, str | int | None],
     length_norm: str,
 ) -> Kept:
     """The rows that a stopped run has answered; what it wrote of one more is cut off, for it is asked again.
 
     Args:
         questions: all that is to be asked, in order.
-        answered_by: see `write_answers`; names are compared, and not what they name.
+        answered_by: see `write_answers`; names are compared, and not what they name. `max_new_tokens` is not
+            compared where an answer was chosen.
         length_norm: of the scores of choices.
     Raises: T2TError if an answer is to something else, or by another model.
     """
@@ -55,22 +56,23 @@ def read_kept(
                 break
             row_index, place = divmod(number, num_templates)
             question = next(questions, None)
+            expected = {} if question is None else _asked(question, row_index, length_norm)
             try:
                 answer = json.loads(line)
-                asked = answer["row"], answer["template"], answer["source"]
-                is_normed = answer["length_norm"] in (None, length_norm)
+                asked = {name: answer[name] for name in expected}
                 by = {name: answer[name] for name in answered_by}
                 num_truncated += answer["truncated"]
             except (ValueError, KeyError, TypeError):
-                asked = None
-            expected = None if question is None else (row_index, question.template, question.source)
-            if asked is None or asked != expected or not is_normed:
+                asked = {}
+            if not asked or asked != expected:
                 raise T2TError(
                     "the run that was stopped asked something else",
                     where=Location(partial, number + 1),
                     mend="resume with its task, rows and options, or remove the file",
                 )
             for name, found in by.items():
+                if name == "max_new_tokens" and asked["choices"] is not None:
+                    continue  # the answer was chosen, and none written
                 if found != answered_by[name]:
                     raise T2TError(
                         f"the run that was stopped had another {name}: {found or 'none'}",
@@ -83,13 +85,25 @@ def read_kept(
     return kept
 
 
+def _asked(question: "Prompt", row_index: int, length_norm: str) -> dict[str, Any]:
+    """What the answer to a question says of it: all of it must be the same."""
+    choices = question.choices
+    return {
+        "row": row_index,
+        "template": question.template,
+        "source": question.source,
+        "choices": None if choices is None else list(choices),
+        "length_norm": None if choices is None else length_norm,
+    }
+
+
 def write_answers(
     predictions: "Iterable[Prediction]",
     output: Path,
     num_templates: int,
     kept: Kept,
     *,
-    answered_by: Mapping[str, str | None],
+    answered_by: Mapping[str, str | int | None],
     on_row: Callable[[], None],
 ) -> dict[str, int]:
     """Write answers; a run that is stopped leaves what it has.
@@ -97,7 +111,7 @@ def write_answers(
     Args:
         num_templates: predictions per row, which come one after the other.
         kept: what is there from a stopped run; predictions go on behind it.
-        answered_by: `model` and `adapter` by name, which stand in every line.
+        answered_by: `model` and `adapter` by name, and `max_new_tokens`, which stand in every line.
         on_row: called after each row.
     """
     partial = partial_file(output)

@@ -90,7 +90,12 @@ def run(
         found = [row] if input_file is None else read_rows(input_file)
         return ((f"row:{index}", row) for index, row in enumerate(found))  # as `Text2Text.run` names them
 
-    kept, answered_by = Kept(), {"model": _name(model or STARTER), "adapter": adapter and _name(adapter)}
+    answered_by: dict[str, str | int | None] = {
+        "model": _name(model or STARTER),
+        "adapter": adapter and _name(adapter),
+        "max_new_tokens": max_new_tokens,
+    }
+    kept = Kept()
     if output_file is not None and resume:
         questions = task_prompts(file, rows(), templates=templates, shots=shots, seed=seed)
         kept = read_kept(

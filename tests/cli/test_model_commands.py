@@ -116,7 +116,7 @@ def test_run_writes_an_answer_for_every_row_and_template_in_order(
         (1, "happy or sad"),
     ]
     assert lines[3]["source"] == "My [tea] is 1. Is that happy or sad?"
-    assert (lines[3]["model"], lines[3]["adapter"]) == ("starter", None)
+    assert (lines[3]["model"], lines[3]["adapter"], lines[3]["max_new_tokens"]) == ("starter", None, 64)
     assert list(tmp_path.glob("*.partial")) == []
 
 
@@ -244,6 +244,53 @@ def test_scores_of_another_length_norm_are_not_gone_on_with(t2t, toy_starter, mo
     output.rename(partial)
     ended = t2t(*line, "--resume", "--length-norm", "mean_byte")
     assert ended.err.startswith("T2TError: the run that was stopped asked something else\n")
+
+
+def test_answers_from_among_other_choices_are_not_gone_on_with(t2t, toy_starter, mood, rows_file, tmp_path):
+    task = shutil.copy(mood, tmp_path / mood.name)
+    output, partial = tmp_path / "answers.jsonl", tmp_path / "answers.jsonl.partial"
+    line = ["run", task, "--input", rows_file, "--output", output, "--template", "good day"]
+    assert t2t(*line).code == 0
+    output.rename(partial)
+    before = partial.read_bytes()
+    text = task.read_text()
+    assert 'answer_choices: ["yes", "no"]' in text
+    task.write_text(text.replace('answer_choices: ["yes", "no"]', 'answer_choices: ["yes", "nope"]'))
+    ended = t2t(*line, "--resume")
+    assert ended.code == 1
+    assert ended.err == (
+        "T2TError: the run that was stopped asked something else\n"
+        f"  where: {partial}:1\n"
+        "  mend:  resume with its task, rows and options, or remove the file\n"
+    )
+    assert partial.read_bytes() == before
+
+
+def test_shorter_written_answers_are_not_gone_on_with(t2t, toy_starter, toy_tasks_dir, tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"left": 1, "right": 2}\n' * 2)
+    output, partial = tmp_path / "answers.jsonl", tmp_path / "answers.jsonl.partial"
+    line = ["run", toy_tasks_dir / "sums" / "toy_sums.yaml", "--input", tmp_path / "rows.jsonl"]
+    line += ["--output", output, "--max-new-tokens"]
+    assert t2t(*line, 3).code == 0
+    output.rename(partial)
+    ended = t2t(*line, 4, "--resume")
+    assert ended.code == 1
+    assert ended.err == (
+        "T2TError: the run that was stopped had another max_new_tokens: 3\n"
+        f"  where: {partial}:1\n"
+        "  mend:  resume with it, or remove the file\n"
+    )
+    assert t2t(*line, 3, "--resume").code == 0
+
+
+def test_chosen_answers_are_gone_on_with_whatever_the_length_of_written_ones(
+    t2t, toy_starter, mood, rows_file, tmp_path
+):
+    output, partial = tmp_path / "answers.jsonl", tmp_path / "answers.jsonl.partial"
+    line = ["run", mood, "--input", rows_file, "--output", output]
+    assert t2t(*line).code == 0
+    output.rename(partial)
+    assert t2t(*line, "--resume", "--max-new-tokens", 3).code == 0
 
 
 def test_a_corrupt_row_is_found_before_anything_is_asked(t2t, toy_starter, mood, rows_file, tmp_path):
