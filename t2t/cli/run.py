@@ -143,8 +143,11 @@ def _row(values: Iterable[str]) -> dict[str, Any]:
         column, equals, text = value.partition("=")
         if not equals or not column.rstrip(":"):
             raise typer.BadParameter(f"--set takes COLUMN=TEXT or COLUMN:=JSON, not {value!r}")
+        name = column.removesuffix(":")
+        if name in row:
+            raise typer.BadParameter(f'--set gives the column "{name}" twice')
         try:
-            row[column.removesuffix(":")] = json.loads(text) if column.endswith(":") else text
+            row[name] = json.loads(text) if column.endswith(":") else text
         except (ValueError, RecursionError) as error:  # also of a number that is too long for Python
             raise typer.BadParameter(f"--set {value}: what follows := is no JSON: {error}") from error
     return row
@@ -164,7 +167,8 @@ def _check_source_of_rows(
     if input_file is None:
         raise typer.BadParameter("--output is for the rows of an --input file")
     if output_file.suffix != ".jsonl":
-        raise typer.BadParameter(f"--output writes JSON lines: name it {output_file.stem}.jsonl")
+        stem = output_file.name.removesuffix("".join(output_file.suffixes))  # of x.jsonl.gz: x
+        raise typer.BadParameter(f"--output writes JSON lines: name it {stem}.jsonl")
     if not output_file.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {output_file.parent} for --output")
     partial = partial_file(output_file)
