@@ -64,7 +64,7 @@ def evaluate_tasks(
     as_json: JsonOption = False,
 ) -> None:
     """Score a model on tasks, beside the majority answer and chance."""
-    names, numbers = split_list(tasks), _numbers(shots)
+    names, numbers = _names(tasks), _numbers(shots)
     from t2t.data.task import EXAMPLES, Task
     from t2t.evaluation import Answer, evaluate
     from t2t.evaluation.questions import ALL, LABELLED_FIRST
@@ -113,8 +113,18 @@ def evaluate_tasks(
         print(f"every answer: {folder.path}")
 
 
+def _names(text: str) -> list[str]:
+    names = split_list(text)
+    if not names:
+        raise typer.BadParameter(f"--tasks takes names such as in --tasks sst2,trec, not {text!r}")
+    return names
+
+
 def _numbers(text: str) -> list[int]:
     try:
-        return [int(item) for item in split_list(text)]
-    except ValueError as error:
-        raise typer.BadParameter(f"--shots takes numbers such as 0,4, not {text!r}") from error
+        numbers = [int(item) for item in split_list(text)]
+    except ValueError:
+        numbers = []
+    if not numbers:
+        raise typer.BadParameter(f"--shots takes numbers such as 0,4, not {text!r}")
+    return numbers

@@ -396,6 +396,22 @@ def test_misuse_of_eval_exits_with_2(t2t, options):
     assert t2t(f"eval --tasks sst2 {options}").code == 2
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tasks", ""], "--tasks takes names such as in --tasks sst2,trec, not ''"),
+        (["--tasks", " , "], "--tasks takes names such as in --tasks sst2,trec, not ' , '"),
+        (["--tasks", "sst2", "--shots", ""], "--shots takes numbers such as 0,4, not ''"),
+        (["--tasks", "sst2", "--shots", "few"], "--shots takes numbers such as 0,4, not 'few'"),
+    ],
+)
+def test_empty_lists_of_eval_are_told_before_a_model_is_loaded(t2t, monkeypatch, options, message):
+    monkeypatch.setattr(Text2Text, "load", lambda *_, **__: pytest.fail("a model is loaded"))
+    ended = t2t("eval", *options)
+    assert (ended.code, ended.out) == (2, "")
+    assert " ".join(ended.err.split()).endswith(f"Error: Invalid value: {message}")
+
+
 def test_a_checkpoint_that_lacks_a_file_is_an_error(t2t, tmp_path):
     (tmp_path / "config.json").write_text("{}")
     ended = t2t("rank", "text", "--choice", "a", "--choice", "b", "--model", tmp_path)
