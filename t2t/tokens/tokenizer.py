@@ -54,6 +54,7 @@ _WORDS = (
     r"|\s+(?!\S)|\s+"
 )
 _MAX_PIECE_LEN = 16  # bytes: no "----------------------------" in the vocabulary
+_SPACE = "▁"  # as sentencepiece writes it
 _SENTINEL = re.compile(r"<extra_id_(\d+)>")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
@@ -170,8 +171,9 @@ def _load(name: str | Path, *, local_files_only: bool) -> PreTrainedTokenizerBas
     tokenizer = AutoTokenizer.from_pretrained(
         str(name), trust_remote_code=False, local_files_only=local_files_only
     )
-    # Without its tokenizer.json a T5 folder loads, silently, as a tokenizer that has no pieces.
-    if tokenizer.unk_token_id in tokenizer("a", add_special_tokens=False).input_ids:
+    # Without its tokenizer.json a T5 folder loads, silently, as a tokenizer of special tokens and a space.
+    named = {*tokenizer.get_added_vocab(), *tokenizer.all_special_tokens, _SPACE}
+    if named.issuperset(tokenizer.get_vocab()):
         raise ValueError("it has no vocabulary")
     return tokenizer
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoTokenizer, T5Config
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoTokenizer, BartConfig, PreTrainedTokenizerFast, T5Config
 
 from t2t.errors import TokenizerError
 from t2t.tokens import (
@@ -217,6 +218,26 @@ def test_a_t5_folder_that_lost_its_tokenizer_json_is_refused(saved, tmp_path):
         f'no usable tokenizer "{tmp_path}" in that folder: it has no vocabulary\n'
         "  mend:  the folder should hold the tokenizer.json that `save_pretrained` wrote"
     )
+
+
+def test_a_bart_folder_that_lost_its_tokenizer_json_is_refused(tmp_path):
+    BartConfig(vocab_size=448, d_model=8).save_pretrained(tmp_path)
+    with pytest.raises(TokenizerError, match="it has no vocabulary"):
+        load_tokenizer(tmp_path)
+
+
+def test_an_alphabet_without_the_letter_a_is_loaded(tmp_path):
+    # as ProtT5's, of amino acids
+    letters = {token: index for index, token in enumerate(["<pad>", "</s>", "<unk>", *"ACDEFG"])}
+    backend = Tokenizer(models.WordLevel(letters, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    save_tokenizer(
+        PreTrainedTokenizerFast(
+            tokenizer_object=backend, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+        ),
+        tmp_path,
+    )
+    assert load_tokenizer(tmp_path)("C A G").input_ids == [4, 3, 8]
 
 
 def test_a_cut_off_tokenizer_json_is_refused(saved, tmp_path):
