@@ -211,7 +211,7 @@ def choose_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
     """The torch dtype of that name, or for "auto" what keeps answers right and fast on that device."""
     if dtype == "auto":
         # CPUs with bfloat16 units exist, but float32 gives the same answers on every machine.
-        has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if has_bfloat16 else torch.float32
     return named_dtype(dtype, have=["auto", *DTYPES])
 

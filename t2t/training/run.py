@@ -326,4 +326,5 @@ def _has_fast_bfloat16(on_cpu: bool) -> bool:
     if on_cpu:
         abilities = torch.cpu.get_capabilities()
         return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
-    return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    # Emulated, as on V100 and T4, it is slower than float32.
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -25,6 +25,7 @@ from transformers import (
 
 from t2t.errors import CheckpointError, ModelError
 from t2t.model import build_model, load_model, save_model
+from t2t.model.pretrained import choose_dtype
 
 SMALL = {"d_model": 32, "vocab_size": 384, "pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0}
 
@@ -241,3 +242,11 @@ def test_a_name_near_the_starters_is_not_sought_on_the_hub():
     with pytest.raises(ModelError) as caught:
         load_model("startr")
     assert str(caught.value) == 'there is no model "startr"\n  mend:  did you mean "starter"?'
+
+
+@pytest.mark.parametrize(("is_native", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_bfloat16_that_a_gpu_only_emulates_is_not_chosen(monkeypatch, is_native, expected):
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or is_native
+    )
+    assert choose_dtype("auto", torch.device("cuda")) == expected

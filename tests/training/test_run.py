@@ -1,6 +1,7 @@
 import errno
 import os
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from t2t.errors import Faults, T2TError, TrainingError
 from t2t.model import build_model
 from t2t.training import checkpoint as checkpoint_module
 from t2t.training.checkpoint import checkpoint_folder, newest_checkpoint
+from t2t.training import run as run_module
 from t2t.training.pretrain import pretrain
 from t2t.training.run import build_accelerator, check_lengths, is_full_disk
 from t2t.training.run_folder import RunFolder
@@ -126,6 +128,26 @@ def test_the_sharding_of_accelerate_is_refused(pretrain_values, tmp_path, monkey
 
 def test_sources_longer_than_a_bart_has_positions_for_are_refused_before_training(pretrain_values):
     config = pretrain_config(
+@pytest.mark.parametrize(("is_native", "expected"), [(True, "bf16"), (False, "no")])
+def test_bfloat16_that_a_gpu_only_emulates_is_not_trained_in(
+    pretrain_values, tmp_path, monkeypatch, is_native, expected
+):
+    told = {}
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or is_native
+    )
+    monkeypatch.setattr(
+        run_module,
+        "Accelerator",
+        lambda **options: told.update(options) or SimpleNamespace(distributed_type=DistributedType.NO),
+    )
+    config = pretrain_config(pretrain_values, training={"dtype": "auto", "device": "auto"})
+    build_accelerator(config.training, tmp_path)
+    assert told["mixed_precision"] == expected
+
+
         pretrain_values, model={"preset": "bart-tiny"}, objective={"max_source_len": 512}
     )
     with pytest.raises(TrainingError) as caught:
