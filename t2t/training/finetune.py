@@ -26,7 +26,7 @@ from t2t.model.injected_layers import ia3_config, lora_config
 from t2t.model.soft_prompt import prompt_tuning_config
 from t2t.model.training_record import TrainingRecord
 from t2t.training.batches import MixtureBatches
-from t2t.training.chosen_tasks import build_mixture, choose_tasks, task_templates
+from t2t.training.chosen_tasks import build_mixture, choose_tasks, task_templates, task_weights
 from t2t.training.contents import store_contents, task_contents, tokenizer_contents, weight_contents
 from t2t.training.dealt_batches import DealtBatches
 from t2t.training.initial_model import load_or_build
@@ -93,8 +93,9 @@ def finetune(
         return Data(shared or train, validation, describe, contents, scorer, by_source=shared is not None)
 
     def record_after(before: TrainingRecord) -> TrainingRecord:
-        names = {task.name for task in tasks}
-        return TrainingRecord(before.tasks | names, frozenset(mixture.held_out), before.is_complete)
+        rates = mixture.rates or task_weights(mixture.weights, tasks)
+        drawn = {name for name, rate in rates.items() if rate > 0}
+        return TrainingRecord(before.tasks | drawn, frozenset(mixture.held_out), before.is_complete)
 
     return train_model(
         config,

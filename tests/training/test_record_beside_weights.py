@@ -51,6 +51,13 @@ def test_a_fine_tuned_model_has_seen_its_mixture_and_what_it_began_with_had(
     )
 
 
+@pytest.mark.parametrize("never", [{"rates": {"toy_mood": 1.0, "toy_sums": 0.0}}, {"weights": {"sums": 0.0}}])
+def test_a_task_that_is_never_drawn_is_not_recorded(finetune_values, never):
+    config = finetune_config(finetune_values, mixture=never)
+    finetune(config)
+    assert [record.tasks for record in records_of(config.run_dir)] == [frozenset({"toy_mood"})] * 3
+
+
 @pytest.mark.parametrize("killed_at", [5, None])
 def test_a_run_goes_on_with_its_record_when_the_model_it_began_with_is_gone(finetune_values, killed_at):
     start = Path(finetune_values["model"]["init_from"])
