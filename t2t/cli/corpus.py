@@ -64,11 +64,17 @@ def build(
     """
     from t2t.data.corpus_build import build_corpus
     from t2t.data.hub_stream import text_sources
+    from t2t.errors import TokenizerError
     from t2t.tokens import document_encoder, load_tokenizer, tokenizer_digest
 
     refuse_existing(out)
     opened = text_sources(sources)
     loaded = load_tokenizer(tokenizer)
+    if loaded.eos_token_id is None:
+        raise TokenizerError(
+            f'the tokenizer "{tokenizer}" has no end-of-sequence token, which is put after each document',
+            mend="name the tokenizer of an encoder-decoder, such as T5 or BART",
+        )
     with _bar_of_phases() as on_progress:
         store = build_corpus(
             opened,

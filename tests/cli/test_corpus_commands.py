@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from t2t.cli import corpus as corpus_command
 from t2t.cli import tokenizer as tokenizer_command
 from t2t.data.corpus import TokenStore
-from t2t.errors import T2TError
+from t2t.errors import T2TError, TokenizerError
 from t2t.tokens import load_tokenizer, save_tokenizer, tokenizer_digest, train_tokenizer
 
 TEXT = "The lighthouse keeper wrote down the weather every morning, and nobody ever read his notes."
@@ -73,6 +73,19 @@ def test_a_column_that_rows_lack_is_named_with_the_line(texts):
         "  have:  text\n"
         "  mend:  name the column that holds the documents (text_column)"
     )
+
+
+def test_a_tokenizer_without_end_of_sequence_builds_no_store(texts, tokenizer_folder):
+    path = Path("tok/tokenizer_config.json")
+    config = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**config, "eos_token": None}), encoding="utf-8")
+    with pytest.raises(TokenizerError) as caught:
+        run(corpus_command.app, "build", "texts.jsonl", "--tokenizer", "tok", "--out", "store")
+    assert str(caught.value) == (
+        'the tokenizer "tok" has no end-of-sequence token, which is put after each document\n'
+        "  mend:  name the tokenizer of an encoder-decoder, such as T5 or BART"
+    )
+    assert sorted(path.name for path in Path().iterdir()) == ["more.txt", "texts.jsonl", "tok"]
 
 
 def test_column_duplicates_and_workers_can_be_chosen(texts, tokenizer_folder):
