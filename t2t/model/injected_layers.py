@@ -4,9 +4,10 @@ Their configs are made here, from plain numbers. Which matrices are changed foll
 hang on peft's tables of model types.
 """
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -18,13 +19,25 @@ if TYPE_CHECKING:  # peft takes a second to import, and most models have no adap
 
 _FILE_PREFIX = "base_model.model."  # before the model's own names in adapter files
 
-# Names of queries, keys, values and of the projection out of the feed-forward layer: T5, mT5, UMT5, LongT5;
-# BART, mBART, Pegasus, Marian; T5Gemma.
+
+class _Projections(NamedTuple):
+    """Names of the linear layers of an encoder or a decoder; `out` is the last of its feed-forward layers."""
+
+    query: str
+    key: str
+    value: str
+    out: str
+
+
+# T5, mT5, UMT5, LongT5; BART, mBART, Pegasus, Marian; T5Gemma; the encoders of LED and BigBirdPegasus. LED's
+# second set, query_global and so on, is left out: it acts where attention is global, and t2t asks for none.
 _PROJECTIONS = (
-    ("q", "k", "v", "wo"),
-    ("q_proj", "k_proj", "v_proj", "fc2"),
-    ("q_proj", "k_proj", "v_proj", "down_proj"),
+    _Projections("q", "k", "v", "wo"),
+    _Projections("q_proj", "k_proj", "v_proj", "fc2"),
+    _Projections("q_proj", "k_proj", "v_proj", "down_proj"),
+    _Projections("query", "key", "value", "fc2"),
 )
+_STACK = re.compile(r"(?:^|\.)(encoder|decoder)\.")
 
 
 def lora_config(
@@ -46,8 +59,7 @@ def lora_config(
     from peft import LoraConfig
 
     if target_modules is None:
-        query, _, value, _ = _projections(model)
-        target_modules = (query, value)
+        target_modules = sorted({name for each in _projections(model) for name in (each.query, each.value)})
     check_modules(model, target_modules)
     return LoraConfig(
         task_type="SEQ_2_SEQ_LM",
@@ -65,11 +77,12 @@ def ia3_config(model: PreTrainedModel) -> "IA3Config":
     """
     from peft import IA3Config
 
-    _, key, value, feed_forward = _projections(model)
+    found = _projections(model)
+    outs = {each.out for each in found}
     return IA3Config(
         task_type="SEQ_2_SEQ_LM",
-        target_modules=[key, value, feed_forward],
-        feedforward_modules=[feed_forward],
+        target_modules=sorted(outs.union(*((each.key, each.value) for each in found))),
+        feedforward_modules=sorted(outs),
     )
 
 
@@ -158,13 +171,19 @@ def _linear_layers(model: PreTrainedModel) -> list[str]:
     return [name.removesuffix(".base_layer") for name in names if ".lora_" not in name]
 
 
-def _projections(model: PreTrainedModel) -> tuple[str, str, str, str]:
-    names = {name.rpartition(".")[2] for name in _linear_layers(model)}
-    for projections in _PROJECTIONS:
-        if names.issuperset(projections):
-            return projections
-    raise ModelError(
-        f"the queries, keys and values of {type(model).__name__} have names that t2t does not know",
-        have=sorted(names),
-        mend="take lora, and give it target_modules",
-    )
+def _projections(model: PreTrainedModel) -> list[_Projections]:
+    """The names in the encoder and those in the decoder. Raises: ModelError unless we know both."""
+    layers: dict[str, set[str]] = {"encoder": set(), "decoder": set()}
+    for name in _linear_layers(model):
+        if stack := _STACK.search(name):
+            layers[stack[1]].add(name.rpartition(".")[2])
+    found = [
+        next((known for known in _PROJECTIONS if names.issuperset(known)), None) for names in layers.values()
+    ]
+    if None in found:
+        raise ModelError(
+            f"the queries, keys and values of {type(model).__name__} have names that t2t does not know",
+            have=sorted({name.rpartition(".")[2] for name in _linear_layers(model)}),
+            mend="take lora, and give it target_modules",
+        )
+    return [each for each in found if each is not None]

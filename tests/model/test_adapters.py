@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 from peft import PeftModel
-from transformers import AutoModelForSeq2SeqLM
+from transformers import AutoModelForSeq2SeqLM, LEDConfig, LEDForConditionalGeneration
 
 from t2t.errors import ModelError
 from t2t.model import build_model, load_model, save_model
@@ -244,6 +244,54 @@ def test_a_model_with_other_names_is_refused():
     assert str(raised.value) == (
         "the queries, keys and values of Sequential have names that t2t does not know\n"
         "  have:  0\n"
+        "  mend:  take lora, and give it target_modules"
+    )
+
+
+def toy_led():
+    sizes = {f"{stack}_{part}": size for stack in ("encoder", "decoder")
+             for part, size in [("layers", 2), ("attention_heads", 2), ("ffn_dim", 32)]}  # fmt: skip
+    positions = {"max_encoder_position_embeddings": 32, "max_decoder_position_embeddings": 32}
+    return LEDForConditionalGeneration(
+        LEDConfig(vocab_size=96, d_model=16, attention_window=4, pad_token_id=0, **sizes, **positions)
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "in_encoder", "in_decoder"),
+    [
+        ("lora", {"query", "value"}, {"q_proj", "v_proj"}),
+        ("ia3", {"key", "value", "fc2"}, {"k_proj", "v_proj", "fc2"}),
+    ],
+)
+def test_an_encoder_with_names_of_its_own_is_changed_too(kind, in_encoder, in_decoder):
+    model = toy_led()
+    Adapters(model, name="toy").add("mine", KINDS[kind](model))
+
+    def changed(block):
+        inside = [name.partition(block)[2] for name in trained_weights(model) if block in name]
+        return {name.split(".lora_")[0].split(".ia3_")[0].rpartition(".")[2] for name in inside}
+
+    for index in range(2):
+        assert changed(f"encoder.layers.{index}.") == in_encoder
+        assert changed(f"decoder.layers.{index}.") == in_decoder
+    with torch.enable_grad():
+        logits.__wrapped__(model).sum().backward()
+    assert all(weight.grad is not None for weight in trained_weights(model).values())
+
+
+def test_names_known_in_the_decoder_alone_are_refused():
+    model = toy_led()
+    for block in model.led.encoder.layers:
+        attention = block.self_attn.longformer_self_attn
+        attention.asked = attention.query
+        del attention.query
+    with pytest.raises(ModelError) as raised:
+        lora_config(model, rank=2, alpha=4.0)
+    assert str(raised.value) == (
+        "the queries, keys and values of LEDForConditionalGeneration have names that t2t does not know\n"
+        "  have:  asked, fc1, fc2, k_proj, key, key_global, lm_head, out_proj, output, q_proj, query_global, "
+        "v_proj, value, value_global\n"
         "  mend:  take lora, and give it target_modules"
     )
 
