@@ -81,9 +81,9 @@ class Denoiser:
     def __call__(self, number: int, rng: np.random.Generator, token_ids: np.ndarray) -> Pairs:
         """Pairs of the objective of that number, with its prefix and the tokenizer's special tokens."""
         pairs = self.objectives[number].corrupt(rng, token_ids)
-        before, after = self.vocabulary.before_ids, self.vocabulary.after_ids
-        inputs = _surround(pairs.inputs, pairs.input_lens, (*before, *self.prefixes[number]), after)
-        targets = _surround(pairs.targets, pairs.target_lens, before, after)
+        special, prefix = self.vocabulary, self.prefixes[number]
+        inputs = _surround(pairs.inputs, pairs.input_lens, (*special.before_ids, *prefix), special.after_ids)
+        targets = _surround(pairs.targets, pairs.target_lens, special.target_before_ids, special.after_ids)
         return Pairs(*inputs, *targets)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from t2t.errors import TokenizerError, did_you_mean
+from t2t.tokens.targets import as_target
 from t2t.tokens.tokenizer import sentinel_ids, tokenizer_backend
 
 # A full stop, question or exclamation mark, ellipsis, or their East Asian forms; closing quotes and brackets.
@@ -20,6 +21,7 @@ class Vocabulary:
 
     Attributes:
         before_ids: special tokens in front of a text: none for T5, <s> for BART, a language for mBART-50.
+        target_before_ids: those in front of a target: the same, but none for Gemma (see t2t.tokens.targets).
         after_ids: special tokens behind eos: none for T5 and BART, a language for mBART.
         mask_id: the tokenizer's mask token; where it has none, as T5, its last sentinel, which span
             corruption does not reach unless it needs them all. None if it has neither.
@@ -32,6 +34,7 @@ class Vocabulary:
     eos_id: int
     pad_id: int
     before_ids: tuple[int, ...]
+    target_before_ids: tuple[int, ...]
     after_ids: tuple[int, ...]
     mask_id: int | None
     sentinel_ids: np.ndarray
@@ -55,6 +58,8 @@ class Vocabulary:
                 mend="name the tokenizer of an encoder-decoder, such as T5 or BART",
             )
         before_ids, after_ids = _surroundings(tokenizer, language)
+        bos_id, whole = tokenizer.bos_token_id, tokenizer("a").input_ids
+        drops_bos = as_target(whole, bos_id=bos_id, eos_id=eos_id)[:1] != whole[:1]
         sentinels = _sentinels(tokenizer)
         mask_id = tokenizer.mask_token_id
         if mask_id is None and len(sentinels):
@@ -64,6 +69,7 @@ class Vocabulary:
             eos_id=eos_id,
             pad_id=pad_id,
             before_ids=before_ids,
+            target_before_ids=tuple(index for index in before_ids if not (drops_bos and index == bos_id)),
             after_ids=after_ids,
             mask_id=mask_id,
             sentinel_ids=sentinels,

@@ -41,6 +41,7 @@ def vocabulary():
         eos_id=EOS,
         pad_id=0,
         before_ids=(),
+        target_before_ids=(),
         after_ids=(),
         mask_id=MASK,
         sentinel_ids=SENTINELS,

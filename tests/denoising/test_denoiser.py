@@ -103,7 +103,8 @@ def test_special_tokens_of_the_tokenizer_surround_both_sides(tokenizer):
     denoiser = build(tokenizer, ingredient("iid_spans"), language="Ġse", max_source_len=60)
     language_id = tokenizer.convert_tokens_to_ids("Ġse")
     surrounded = dataclasses.replace(
-        denoiser, vocabulary=dataclasses.replace(denoiser.vocabulary, before_ids=(7,))
+        denoiser,
+        vocabulary=dataclasses.replace(denoiser.vocabulary, before_ids=(7,), target_before_ids=(8,)),
     )
     token_ids = segments(denoiser)
     bare = dataclasses.replace(denoiser, vocabulary=dataclasses.replace(denoiser.vocabulary, after_ids=()))
@@ -114,7 +115,7 @@ def test_special_tokens_of_the_tokenizer_surround_both_sides(tokenizer):
             7, *expected.inputs[row, : expected.input_lens[row]].tolist(), language_id,
         ]  # fmt: skip
         assert targets[: pairs.target_lens[row]].tolist() == [
-            7, *expected.targets[row, : expected.target_lens[row]].tolist(), language_id,
+            8, *expected.targets[row, : expected.target_lens[row]].tolist(), language_id,
         ]  # fmt: skip
 
 

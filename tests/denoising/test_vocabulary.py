@@ -5,6 +5,7 @@ from transformers import PreTrainedTokenizerFast
 
 from t2t.denoising.vocabulary import Vocabulary
 from t2t.errors import TokenizerError
+from t2t.tokens import encode_texts
 
 
 def with_specials(tokenizer, *, single, **special):
@@ -43,6 +44,17 @@ def test_a_tokenizer_like_barts_is_read_off(tokenizer):
     assert vocabulary.before_ids == (bart.bos_token_id,)
     assert vocabulary.after_ids == ()
     assert vocabulary.mask_id == bart.mask_token_id
+
+
+@pytest.mark.parametrize(("single", "before_targets"), [("<s> $A", []), ("<s> $A </s>", ["<s>"])])
+def test_targets_of_denoising_begin_as_those_of_fine_tuning(tokenizer, single, before_targets):
+    like = with_specials(tokenizer, single=single, bos_token="<s>")  # Gemma and BART
+    vocabulary = Vocabulary.of(like)
+    assert vocabulary.before_ids == (like.bos_token_id,)
+    assert like.convert_ids_to_tokens(list(vocabulary.target_before_ids)) == before_targets
+    [(target, _)] = encode_texts(like, ["sea"], max_len=9, are_targets=True)
+    expected = [*vocabulary.target_before_ids, *vocabulary.encode("sea"), vocabulary.eos_id]
+    assert target.tolist() == expected
 
 
 @pytest.mark.parametrize(
