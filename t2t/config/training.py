@@ -17,7 +17,10 @@ class OptimConfig(Section):
         default=0.02, gt=0, description="peak learning rate; relative to a tensor's RMS, but for adamw"
     )
     weight_decay: float = Field(
-        default=0.0, ge=0, description="fraction of a weight, times the rate, per step"
+        default=0.0,
+        ge=0,
+        description="fraction of a weight, times the rate, per step; of adafactor times the rate and the "
+        "tensor's RMS",
     )
     betas: tuple[Decay, Decay] = Field(default=(0.9, 0.999), description="decay of both moments per step")
     clip_norm: float = Field(default=1.0, gt=0, description="largest global norm of the gradient")
@@ -47,7 +50,9 @@ class ScheduleConfig(Section):
         default="cosine", description="shape after warm-up"
     )
     warmup_steps: Count | None = Field(
-        default=None, description="steps of linear growth from 0; null: a tenth of the run, at most 500"
+        default=None,
+        description="steps of linear growth from 0; null: a tenth of the run, at most 500, and then "
+        "inverse_sqrt too follows num_steps",
     )
     final_lr_ratio: Fraction = Field(
         default=0.0, description="smallest rate after warm-up, fraction of the peak"

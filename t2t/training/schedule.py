@@ -38,9 +38,10 @@ def build_schedule(
 
     Args:
         name: "cosine" and "linear" fall to `final_lr_ratio` of the peak at `num_steps`; "inverse_sqrt" falls
-            with 1/sqrt(step) down to that, whatever `num_steps` is (Raffel et al. 2020, arXiv:1910.10683,
-            3.1.2); "constant" stays at the peak; "wsd" stays there until `decay_steps` before the end, and
-            then falls along a line.
+            with 1/sqrt(step) down to that, and `num_steps` does not matter where `warmup_steps` is fixed (a
+            config without it takes a tenth of the run; Raffel et al. 2020, arXiv:1910.10683, 3.1.2);
+            "constant" stays at the peak; "wsd" stays there until `decay_steps` before the end, and then falls
+            along a line.
         peak_lr: the rate at the end of the warm-up.
         warmup_steps: steps of linear growth; 0 starts at the peak.
         num_steps: length of the run in steps.
