@@ -121,6 +121,17 @@ def test_an_empty_file_lacks_everything(tmp_path):
     assert "the file" in error_of(path, "optim.lr=1")
 
 
+def test_adamw_takes_no_rate_that_is_meant_for_relative_steps(tmp_path):
+    path = tmp_path / "toy.yaml"
+    path.write_text(PRETRAIN.replace("  lr: 1e-2\n", "  name: adamw\n"))
+    assert error_of(path) == (
+        "adamw lacks lr: the default is relative to a tensor's RMS, and ruins a run with adamw\n"
+        f"  where: {path}:6, optim\n"
+        "  mend:  give one such as optim.lr=0.001; LoRA mostly takes 0.001 to 0.0001"
+    )
+    assert load_config(PretrainConfig, path, ["optim.lr=0.02"])[0].optim.lr == 0.02
+
+
 @pytest.mark.parametrize(
     ("override", "problem", "mend"),
     [

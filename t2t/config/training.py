@@ -14,7 +14,9 @@ class OptimConfig(Section):
 
     name: Literal["adamw_rms", "adafactor", "adamw"] = Field(default="adamw_rms", description="optimizer")
     lr: float = Field(
-        default=0.02, gt=0, description="peak learning rate; relative to a tensor's RMS, but for adamw"
+        default=0.02,
+        gt=0,
+        description="peak learning rate, relative to a tensor's RMS; adamw's is not, and must be given",
     )
     weight_decay: float = Field(
         default=0.0,
@@ -40,6 +42,15 @@ class OptimConfig(Section):
     def _betas_are_used(self, info: ValidationInfo) -> Self:
         if self.name == "adafactor" and self._is_given("betas", info):
             raise ValueError("adafactor keeps no first moment, and takes no betas", "leave betas out")
+        return self
+
+    @model_validator(mode="after")
+    def _rate_of_adamw_is_given(self) -> Self:
+        if self.name == "adamw" and "lr" not in self.model_fields_set:
+            raise ValueError(
+                "adamw lacks lr: the default is relative to a tensor's RMS, and ruins a run with adamw",
+                "give one such as optim.lr=0.001; LoRA mostly takes 0.001 to 0.0001",
+            )
         return self
 
 
