@@ -83,7 +83,8 @@ class FinetuneModelConfig(ModelConfig):
     """The model to start from; a new one learns the tasks from nothing, see `denoising`."""
 
     dropout_rate: Fraction | None = Field(
-        default=None, description="null: as the model was saved; 0 for a new one"
+        default=None,
+        description="null: as the model was saved; 0 for a new one; 0 also ends a model's layerdrop",
     )
 
 

@@ -228,7 +228,10 @@ def build_validation(
 
 
 def set_dropout(model: PreTrainedModel, rate: float) -> None:
-    """Set the dropout of a loaded model: of its layers, and of those that keep a bare number."""
+    """Set the dropout of a loaded model: of its layers, and of those that keep a bare number.
+
+    A rate of 0 also ends the layerdrop of BART and M2M100, which skips whole blocks.
+    """
     numbers = ("dropout", "activation_dropout")  # of attention, and of BART's feed-forward
     for module in model.modules():
         if isinstance(module, nn.Dropout):
@@ -236,6 +239,9 @@ def set_dropout(model: PreTrainedModel, rate: float) -> None:
         for name in numbers:
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, rate)
-    for name in ("dropout_rate", *numbers):
+        if rate == 0 and hasattr(module, "layerdrop"):
+            module.layerdrop = rate
+    layerdrops = ("encoder_layerdrop", "decoder_layerdrop") if rate == 0 else ()
+    for name in ("dropout_rate", *numbers, *layerdrops):
         if hasattr(model.config, name):
             setattr(model.config, name, rate)

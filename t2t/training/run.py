@@ -91,6 +91,7 @@ def train_model(
         load_start=lambda: model if checkpoint is None else load(None)[0],
     )
     check_model(model, config)
+    check_layerdrop(model, num_processes=accelerator.num_processes)
     data = build_data(tokenizer)
     validation = build_validation(data, config.training)
     contents = data.contents() if accelerator.is_main_process else {}
@@ -164,9 +165,44 @@ def check_model(model: PreTrainedModel, config: PretrainConfig | FinetuneConfig)
     """Raises: TrainingError if the model does not suit an option, before hours go into reading the data."""
     if config.regularization.r_drop:
         check_dropout(model)
-    if config.optim.layer_lr_decay != 1 or config.optim.unfreeze_every is not None:
+    if config.optim.layer_lr_decay != 1:
         depths(name for name, _ in model.named_parameters())
+    if config.optim.unfreeze_every is not None:
+        check_unfreezing(model, every=config.optim.unfreeze_every, num_steps=config.training.num_steps)
     check_lengths(model, config)
+
+
+def check_unfreezing(model: PreTrainedModel, *, every: int, num_steps: int) -> None:
+    """Raises: TrainingError if some of the weights to train would be frozen until the run is over."""
+    depth = depths(name for name, _ in model.named_parameters())
+    trained = {depth[name] for name, weight in model.named_parameters() if weight.requires_grad}
+    num_frozen = sum(level * every >= num_steps for level in trained)
+    if not num_frozen:
+        return
+    most = (num_steps - 1) // max(trained)  # the deepest begins with step max(trained) * every, from 0
+    raise TrainingError(
+        f"one more depth begins to learn after every {every} steps: of {len(trained)} depths {num_frozen} "
+        f"would stay frozen for all {num_steps} steps",
+        where=Location(field="optim.unfreeze_every"),
+        mend=f"set optim.unfreeze_every={most} or less, or raise training.num_steps"
+        if most
+        else f"set training.num_steps={max(trained) + 1} or more, or leave optim.unfreeze_every out",
+    )
+
+
+def check_layerdrop(model: PreTrainedModel, *, num_processes: int) -> None:
+    """Raises: TrainingError if processes, which share gradients, would each skip blocks of their own."""
+    skips = any(
+        getattr(module, "layerdrop", 0) and any(weight.requires_grad for weight in module.parameters())
+        for module in model.modules()
+    )
+    if num_processes > 1 and skips:
+        raise TrainingError(
+            "the model skips blocks (its layerdrop), whose gradients the other processes wait for",
+            where=Location(field="model"),
+            mend="fine-tune with model.dropout_rate=0, or set encoder_layerdrop and decoder_layerdrop to 0 "
+            "in the model's config.json; regularization.layer_drop goes with any number of processes",
+        )
 
 
 def check_lengths(model: PreTrainedModel, config: PretrainConfig | FinetuneConfig) -> None:

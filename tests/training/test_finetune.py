@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForSeq2SeqLM
+from transformers import AutoModelForSeq2SeqLM, M2M100Config, M2M100ForConditionalGeneration
 
 from t2t.config import MixtureConfig
 from t2t.data.mixture import Mixture
@@ -111,6 +111,23 @@ def test_dropout_of_a_bart_is_set_everywhere():
     set_dropout(model, 0.0)
     with torch.no_grad():
         assert torch.equal(model(ids, labels=ids).logits, model(ids, labels=ids).logits)
+
+
+def test_a_dropout_of_0_ends_layerdrop_too():
+    options = {"encoder_layers": 2, "decoder_layers": 2}
+    drops = {"encoder_layerdrop": 0.5, "decoder_layerdrop": 0.25}
+    model = M2M100ForConditionalGeneration(
+        M2M100Config(vocab_size=96, d_model=16, encoder_ffn_dim=16, decoder_ffn_dim=16, **options, **drops)
+    )
+
+    def layerdrops():
+        stacks = [model.get_encoder().layerdrop, model.get_decoder().layerdrop]
+        return [*stacks, model.config.encoder_layerdrop, model.config.decoder_layerdrop]
+
+    set_dropout(model, 0.3)
+    assert layerdrops() == [0.5, 0.25, 0.5, 0.25]
+    set_dropout(model, 0)
+    assert layerdrops() == [0.0, 0.0, 0.0, 0.0]
 
 
 def test_run_json_names_every_value(finetune_values):

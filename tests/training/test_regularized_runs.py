@@ -44,7 +44,7 @@ def test_each_option_makes_another_run(finetune_values, tmp_path):
         {"regularization": {"r_drop": 1.0}},
         {"regularization": {"layer_drop": 0.3}},
         {"optim": {"layer_lr_decay": 0.5}},
-        {"optim": {"unfreeze_every": 3}},
+        {"optim": {"unfreeze_every": 1}},
     ]
     values = {**finetune_values, "training": {**finetune_values["training"], "num_steps": 4}}
     plain = losses_of(values, tmp_path / "plain")
@@ -88,7 +88,7 @@ def test_a_bart_trains_with_everything_and_loads_with_transformers_alone(
 
 
 def test_frozen_weights_do_not_move_and_have_no_moments(finetune_values):
-    training = {"num_steps": 3, "checkpoint_every": 2}
+    training = {"num_steps": 5, "checkpoint_every": 2, "keep_checkpoints": 3}
     config = finetune_config(
         finetune_values, optim={"unfreeze_every": 2, "weight_decay": 0.1}, training=training
     )

@@ -7,19 +7,32 @@ import pytest
 import torch
 from accelerate import Accelerator, DistributedType
 from safetensors import SafetensorError
+from transformers import T5Config, T5ForConditionalGeneration
 
 from t2t.data.locks import alone_in
 from t2t.errors import Faults, T2TError, TrainingError
 from t2t.model import build_model
 from t2t.training import checkpoint as checkpoint_module
-from t2t.training.checkpoint import checkpoint_folder, newest_checkpoint
 from t2t.training import run as run_module
+from t2t.training.checkpoint import checkpoint_folder, newest_checkpoint
 from t2t.training.pretrain import pretrain
-from t2t.training.run import build_accelerator, check_lengths, is_full_disk
+from t2t.training.run import (
+    build_accelerator,
+    check_layerdrop,
+    check_lengths,
+    check_unfreezing,
+    is_full_disk,
+)
 from t2t.training.run_folder import RunFolder
 
 from .conftest import finetune_config, metrics_of, pretrain_config
 from .test_pretrain import KillAt, Killed
+
+
+def small_t5(*, num_layers):
+    sizes = {"vocab_size": 32, "d_model": 8, "d_ff": 8, "d_kv": 4, "num_heads": 2, "num_layers": num_layers}
+    return T5ForConditionalGeneration(T5Config(decoder_start_token_id=0, **sizes))
+
 
 FULL = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
@@ -115,19 +128,6 @@ def test_fp16_is_refused_however_it_is_asked_for(pretrain_values, tmp_path, monk
     )
 
 
-def test_the_sharding_of_accelerate_is_refused(pretrain_values, tmp_path, monkeypatch):
-    monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.FSDP)
-    with pytest.raises(TrainingError) as caught:
-        build_accelerator(pretrain_config(pretrain_values).training, tmp_path)
-    assert str(caught.value) == (
-        "accelerate was told to shard with FSDP, which t2t does itself\n"
-        "  where: training.shard\n"
-        "  mend:  launch it without that option, and set training.shard=true"
-    )
-
-
-def test_sources_longer_than_a_bart_has_positions_for_are_refused_before_training(pretrain_values):
-    config = pretrain_config(
 @pytest.mark.parametrize(("is_native", "expected"), [(True, "bf16"), (False, "no")])
 def test_bfloat16_that_a_gpu_only_emulates_is_not_trained_in(
     pretrain_values, tmp_path, monkeypatch, is_native, expected
@@ -148,6 +148,19 @@ def test_bfloat16_that_a_gpu_only_emulates_is_not_trained_in(
     assert told["mixed_precision"] == expected
 
 
+def test_the_sharding_of_accelerate_is_refused(pretrain_values, tmp_path, monkeypatch):
+    monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.FSDP)
+    with pytest.raises(TrainingError) as caught:
+        build_accelerator(pretrain_config(pretrain_values).training, tmp_path)
+    assert str(caught.value) == (
+        "accelerate was told to shard with FSDP, which t2t does itself\n"
+        "  where: training.shard\n"
+        "  mend:  launch it without that option, and set training.shard=true"
+    )
+
+
+def test_sources_longer_than_a_bart_has_positions_for_are_refused_before_training(pretrain_values):
+    config = pretrain_config(
         pretrain_values, model={"preset": "bart-tiny"}, objective={"max_source_len": 512}
     )
     with pytest.raises(TrainingError) as caught:
@@ -182,6 +195,59 @@ def test_lengths_of_fine_tuning_are_compared_with_a_barts_positions(finetune_val
         check_lengths(model, config)
     faults = caught.value.faults if isinstance(caught.value, Faults) else [caught.value]
     assert "\n".join(fault.problem for fault in faults) == problem
+
+
+@pytest.mark.parametrize(
+    ("every", "num_steps", "num_frozen", "mend"),
+    [
+        # four blocks and the embeddings below them begin with steps 0, 5, 10, 15 and 20
+        (5, 20, 1, "set optim.unfreeze_every=4 or less, or raise training.num_steps"),
+        (5, 10, 3, "set optim.unfreeze_every=2 or less, or raise training.num_steps"),
+        (2, 4, 3, "set training.num_steps=5 or more, or leave optim.unfreeze_every out"),
+    ],
+)
+def test_blocks_that_would_never_thaw_are_refused(every, num_steps, num_frozen, mend):
+    model = small_t5(num_layers=4)
+    with pytest.raises(TrainingError) as caught:
+        check_unfreezing(model, every=every, num_steps=num_steps)
+    assert str(caught.value) == (
+        f"one more depth begins to learn after every {every} steps: of 5 depths {num_frozen} would stay "
+        f"frozen for all {num_steps} steps\n"
+        "  where: optim.unfreeze_every\n"
+        f"  mend:  {mend}"
+    )
+
+
+def test_only_what_is_trained_must_thaw():
+    model = small_t5(num_layers=4)
+    check_unfreezing(model, every=5, num_steps=21)
+    model.shared.requires_grad_(False)  # as beside an adapter: the deepest block begins with step 15
+    check_unfreezing(model, every=5, num_steps=16)
+    with pytest.raises(TrainingError, match="of 4 depths 1 would stay frozen"):
+        check_unfreezing(model, every=5, num_steps=15)
+
+
+def test_a_run_whose_blocks_never_thaw_ends_before_it_reads_data(pretrain_values):
+    config = pretrain_config(pretrain_values, optim={"unfreeze_every": 7})  # of 8 steps, for 3 depths
+    with pytest.raises(TrainingError, match="of 3 depths 1 would stay frozen for all 8 steps"):
+        pretrain(config)
+
+
+def test_layerdrop_is_refused_with_several_processes():
+    model = build_model("bart-tiny", vocab_size=384, pad_id=0, eos_id=1)
+    check_layerdrop(model, num_processes=2)
+    model.get_decoder().layerdrop = 0.1
+    check_layerdrop(model, num_processes=1)
+    with pytest.raises(TrainingError) as caught:
+        check_layerdrop(model, num_processes=2)
+    assert str(caught.value) == (
+        "the model skips blocks (its layerdrop), whose gradients the other processes wait for\n"
+        "  where: model\n"
+        "  mend:  fine-tune with model.dropout_rate=0, or set encoder_layerdrop and decoder_layerdrop to 0 "
+        "in the model's config.json; regularization.layer_drop goes with any number of processes"
+    )
+    model.requires_grad_(False)  # a soft prompt is not in the blocks
+    check_layerdrop(model, num_processes=2)
 
 
 def test_one_process_shards_nothing(pretrain_values):
