@@ -76,18 +76,21 @@ class Answering:
         """Raises: InferenceError if a written answer may be longer than the decoder; ranking writes none."""
         self.decoding.check(max_target_len=max_positions(self.model))
 
-    def stream(self, prompts: Iterable[Prompt]) -> Iterator[Prediction]:
+    def stream(self, prompts: Iterable[Prompt], *, at_once: bool) -> Iterator[Prediction]:
         """One prediction per prompt, in order; prompts are read a window at a time.
 
         Each prediction is there as soon as its batch and those of all earlier prompts are done.
 
+        Args:
+            at_once: nobody waits for the first answers: all windows are long, which costs less padding.
         Raises: InferenceError, once all before it are answered, for a prompt that cannot be answered.
         """
         max_source_len = self.max_source_len or default_max_source_len(self.model, self.tokenizer)
         source_encoder = SourceEncoder(self.tokenizer, max_source_len)
         choice_encoder = ChoiceEncoder(self.tokenizer, max_target_len=max_positions(self.model))
+        first = WINDOW if at_once else FIRST_WINDOW
         try:
-            for window in growing_windows(prompts, first=FIRST_WINDOW, last=WINDOW):
+            for window in growing_windows(prompts, first=first, last=WINDOW):
                 for encoded in _encoded(window, source_encoder, choice_encoder):
                     yield from in_order(chain(self._ranked(encoded), self._generated(encoded)))
         finally:

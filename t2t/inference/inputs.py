@@ -53,7 +53,12 @@ def shaped_like(given: object, answers: Iterator[T]) -> T | list[T] | Iterator[T
     if isinstance(given, str | Mapping | RenderedExample):
         [answer] = answers
         return answer
-    return list(answers) if isinstance(given, list | tuple) else answers
+    return list(answers) if is_list(given) else answers
+
+
+def is_list(given: object) -> bool:
+    """Whether answers are given back as a list, all at once."""
+    return isinstance(given, list | tuple)
 
 
 def _choices_of_one(choices: Sequence[str]) -> tuple[str, ...]:

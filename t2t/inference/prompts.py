@@ -107,9 +107,9 @@ class SourceBatch:
 
 
 def growing_windows(items: Iterable[T], *, first: int, last: int) -> Iterator[list[T]]:
-    """Lists of items, each twice as long as the one before until they are `last` long; the end is shorter.
+    """Lists of items, each four times as long as the one before up to `last`; the end is shorter.
 
-        100 items, first 8, last 32  ->  8, 16, 32, 32, 12
+        100 items, first 4, last 32  ->  4, 16, 32, 32, 16
 
     Reads no further than the window that is asked for. What was read before an error comes before it.
     """
@@ -127,7 +127,7 @@ def growing_windows(items: Iterable[T], *, first: int, last: int) -> Iterator[li
         if not window:
             return
         yield window
-        size = min(2 * size, last)
+        size = min(4 * size, last)
 
 
 def in_order(answers: Iterable[tuple[int, T]]) -> Iterator[T]:

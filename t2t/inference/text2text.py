@@ -28,7 +28,7 @@ from t2t.data.task import Task
 from t2t.errors import InferenceError, ModelError
 from t2t.inference.answering import Answering
 from t2t.inference.generate import Decoding
-from t2t.inference.inputs import choice_prompts, shaped_like, source_prompts, target_prompts
+from t2t.inference.inputs import choice_prompts, is_list, shaped_like, source_prompts, target_prompts
 from t2t.inference.options import AnswerOptions, GenerateOptions, RankOptions, RunOptions, SourceOptions
 from t2t.inference.prompts import Prediction, Prompt
 from t2t.inference.rank import LengthNorm
@@ -197,7 +197,7 @@ class Text2Text:
         decoding = Decoding(max_new_tokens, num_beams, temperature, top_p, seed)
         answering = self._answering(max_source_len, batch_size, decoding=decoding)
         answering.check_writing()  # at once, as every prompt will need it
-        return shaped_like(sources, answering.stream(source_prompts(sources)))
+        return shaped_like(sources, answering.stream(source_prompts(sources), at_once=is_list(sources)))
 
     @overload
     def rank(
@@ -235,7 +235,8 @@ class Text2Text:
             same to the tokenizer.
         """
         answering = self._answering(max_source_len, batch_size, length_norm=length_norm)
-        return shaped_like(sources, answering.stream(choice_prompts(sources, answer_choices)))
+        answers = answering.stream(choice_prompts(sources, answer_choices), at_once=is_list(sources))
+        return shaped_like(sources, answers)
 
     @overload
     def score(self, sources: str, targets: str, **options: Unpack[SourceOptions]) -> float: ...
@@ -260,7 +261,7 @@ class Text2Text:
         Raises: InferenceError for an empty source or target, or unless there is one target per source.
         """
         answering = self._answering(max_source_len, batch_size)
-        answers = answering.stream(target_prompts(sources, targets))
+        answers = answering.stream(target_prompts(sources, targets), at_once=is_list(sources))
         return shaped_like(sources, (answer.logprob for answer in answers))
 
     @overload
@@ -329,7 +330,7 @@ class Text2Text:
             demonstrations=demonstrations,
             seed=seed,
         )
-        answers = answering.stream(prompts)
+        answers = answering.stream(prompts, at_once=is_list(rows))
         if isinstance(rows, Mapping) and template == ALL:
             return list(answers)
         return shaped_like(rows, answers)
@@ -370,7 +371,8 @@ class Text2Text:
             decoding=Decoding(max_new_tokens, num_beams, temperature, top_p, seed),
         )
         each = [examples] if isinstance(examples, RenderedExample) else examples
-        return shaped_like(examples, answering.stream(map(Prompt.of, each)))
+        answers = answering.stream(map(Prompt.of, each), at_once=is_list(examples))
+        return shaped_like(examples, answers)
 
     def _answering(self, max_source_len: int | None, batch_size: int, **options: Any) -> Answering:
         return Answering(

@@ -48,8 +48,19 @@ def test_windows_grow_from_a_few_prompts_to_many(t5, monkeypatch):
     monkeypatch.setattr(answering_module, "WINDOW", 4)
     read = []
     stream = t5.rank((read.append(n) or f"source {n}" for n in range(12)), ["a", "b"])
-    # Windows of 1, 2, 4, 4 and what is left.
-    assert [len(read) for _ in stream] == [1, 3, 3, 7, 7, 7, 7, 11, 11, 11, 11, 12]
+    # Windows of 1, 4, 4 and what is left.
+    assert [len(read) for _ in stream] == [1, *[5] * 4, *[9] * 4, *[12] * 3]
+
+
+def test_a_list_is_answered_in_long_windows_from_the_start(t5, monkeypatch):
+    monkeypatch.setattr(answering_module, "FIRST_WINDOW", 1)
+    encoder, rows_of = t5.model.get_encoder(), []
+    forward = encoder.forward
+    monkeypatch.setattr(
+        encoder, "forward", lambda **inputs: rows_of.append(len(inputs["input_ids"])) or forward(**inputs)
+    )
+    t5.rank(["same", "size", "text", "here"], ["a", "b"])
+    assert rows_of == [4]
 
 
 @pytest.mark.parametrize("choices", [["a", "b"], None])
