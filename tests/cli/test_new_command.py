@@ -64,6 +64,7 @@ def test_new_prints_one_document_with_json(t2t, reviews):
         "target": "sentiment",
         "answers": ["bad", "good"],
         "files": {"test": "reviews.csv"},
+        "left_out": [],
         "num_rows": 8,
         "faults": [],
     }

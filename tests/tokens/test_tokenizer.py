@@ -1,5 +1,6 @@
 """Our tokenizer: exact round trips, one form a word, sentinels, and its files in `AutoTokenizer`."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -73,7 +74,11 @@ def test_tricky_texts_come_back_exactly(tokenizer, text):
     assert decode(tokenizer, tokenizer(text).input_ids) == text
 
 
-@given(text=st.text())
+# Any text but those of special tokens, which hypothesis finds in the code, and which mean what they say.
+plain_texts = st.text().filter(lambda text: not re.search(r"<pad>|</s>|<unk>|<extra_id_\d+>", text))
+
+
+@given(text=plain_texts)
 def test_any_text_comes_back_exactly(tokenizer, text):
     assert decode(tokenizer, tokenizer(text).input_ids) == text
 
@@ -83,7 +88,7 @@ def test_white_space_and_punctuation_come_back_exactly(tokenizer, text):
     assert decode(tokenizer, tokenizer(text).input_ids) == text
 
 
-@given(text=st.text())
+@given(text=plain_texts)
 def test_no_text_gives_an_unknown_token(tokenizer, text):
     assert tokenizer.unk_token_id not in tokenizer(text).input_ids
 
