@@ -24,7 +24,8 @@ class Advance(Protocol):
 
 def print_json(document: Any) -> None:
     """Print `document` as the one JSON document of a `--json` command."""
-    print(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False))
+    is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")  # else JSON spells what it cannot hold
+    print(json.dumps(document, ensure_ascii=not is_unicode, indent=2, allow_nan=False))
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,6 +1,7 @@
 """`t2t run`: rows through a task's template, and the model's answers."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -167,7 +168,7 @@ def _check_source_of_rows(
     if input_file is None:
         raise typer.BadParameter("--output is for the rows of an --input file")
     if output_file.suffix != ".jsonl":
-        stem = output_file.name.removesuffix("".join(output_file.suffixes))  # of x.jsonl.gz: x
+        stem = Path(re.sub(r"\.(gz|bz2|xz|zst)$", "", output_file.name)).stem
         raise typer.BadParameter(f"--output writes JSON lines: name it {stem}.jsonl")
     if not output_file.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {output_file.parent} for --output")

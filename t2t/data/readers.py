@@ -259,7 +259,14 @@ def _read_parquet(path: Path) -> Iterator[Row]:
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            _check_header(path, 1, file.schema_arrow.names)
+            names = file.schema_arrow.names
+            if twice := [name for name, count in Counter(names).items() if count > 1]:
+                raise CorruptRowError(
+                    f"columns are there twice: {', '.join(map(repr, twice))}",
+                    where=Location(path),
+                    have=names,
+                    mend="rename one of them",
+                )
             for batch in file.iter_batches():
                 yield from batch.to_pylist()
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:

@@ -82,7 +82,8 @@ class Answering:
         Each prediction is there as soon as its batch and those of all earlier prompts are done.
 
         Args:
-            at_once: nobody waits for the first answers: all windows are long, which costs less padding.
+            at_once: nobody waits for the first answers, nor gets them where a later prompt fails: all windows
+                are long, which costs less padding, and looked through before any of their prompts is asked.
         Raises: InferenceError, once all before it are answered, for a prompt that cannot be answered.
         """
         max_source_len = self.max_source_len or default_max_source_len(self.model, self.tokenizer)
@@ -90,8 +91,8 @@ class Answering:
         choice_encoder = ChoiceEncoder(self.tokenizer, max_target_len=max_positions(self.model))
         first = WINDOW if at_once else FIRST_WINDOW
         try:
-            for window in growing_windows(prompts, first=first, last=WINDOW):
-                for encoded in _encoded(window, source_encoder, choice_encoder):
+            for window in growing_windows(prompts, first=first, last=WINDOW, keep=not at_once):
+                for encoded in _encoded(window, source_encoder, choice_encoder, keep=not at_once):
                     yield from in_order(chain(self._ranked(encoded), self._generated(encoded)))
         finally:
             source_encoder.report()
@@ -184,21 +185,21 @@ class _Window:
 
 
 def _encoded(
-    prompts: Sequence[Prompt], source_encoder: SourceEncoder, choice_encoder: ChoiceEncoder
+    prompts: Sequence[Prompt], source_encoder: SourceEncoder, choice_encoder: ChoiceEncoder, *, keep: bool
 ) -> Iterator[_Window]:
-    """One window; if a prompt is at fault, first smaller ones of all before it, and then its error."""
+    """One window; if a prompt is at fault, its error, or to `keep` answers first windows of all before it."""
     try:
         choice_ids = choice_encoder.encode(prompts)  # first: only sources count what they encode
         window = _Window(prompts, source_encoder.encode(prompts), choice_ids)
     except T2TError:
-        if len(prompts) == 1:
+        if len(prompts) == 1 or not keep:
             raise
     else:
         yield window
         return
     half = len(prompts) // 2
-    yield from _encoded(prompts[:half], source_encoder, choice_encoder)
-    yield from _encoded(prompts[half:], source_encoder, choice_encoder)
+    yield from _encoded(prompts[:half], source_encoder, choice_encoder, keep=True)
+    yield from _encoded(prompts[half:], source_encoder, choice_encoder, keep=True)
 
 
 def _origin(prompt: Prompt, source: EncodedSource) -> dict[str, Any]:

@@ -106,12 +106,12 @@ class SourceBatch:
     attention_mask: torch.Tensor
 
 
-def growing_windows(items: Iterable[T], *, first: int, last: int) -> Iterator[list[T]]:
+def growing_windows(items: Iterable[T], *, first: int, last: int, keep: bool) -> Iterator[list[T]]:
     """Lists of items, each four times as long as the one before up to `last`; the end is shorter.
 
         100 items, first 4, last 32  ->  4, 16, 32, 32, 16
 
-    Reads no further than the window that is asked for. What was read before an error comes before it.
+    Reads no further than the window that is asked for. To `keep` what was read, it comes before an error.
     """
     iterator = iter(items)
     size = min(first, last)
@@ -121,7 +121,7 @@ def growing_windows(items: Iterable[T], *, first: int, last: int) -> Iterator[li
             for item in islice(iterator, size):  # one by one: they are kept if the next one fails
                 window.append(item)
         except Exception:
-            if window:
+            if window and keep:
                 yield window
             raise
         if not window:

@@ -16,7 +16,7 @@ Files of a family, such as one benchmark's subsets, may share what they have in 
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
@@ -137,7 +137,7 @@ class TaskFile(Strict):
 
     @property
     def places(self) -> frozenset[str]:
-        """Where its rows are: the folder under the data root, data files, and the Hub's dataset.
+        """Where its rows are: the folder under the data root, data files, splits of the Hub's dataset.
 
         Tasks that have one of these in common have rows in common.
         """
@@ -145,9 +145,10 @@ class TaskFile(Strict):
         beside = self.path.parent if self.path else Path()
         found = {str((beside / name).resolve()) for name in dataset.files.values()}
         if dataset.folder is not None:
-            found.add(dataset.folder)
+            found.add(str(PurePosixPath(dataset.folder)))
         if dataset.hub is not None:
-            found.add(f"hub:{dataset.hub.path}:{dataset.hub.name or ''}")
+            name = ":".join(filter(None, ("hub", dataset.hub.path, dataset.hub.name)))
+            found.update(f"{name}:{split}" for split in dataset.splits.values())
         return frozenset(found)
 
     def location(self, *keys: str | int) -> Location:
@@ -173,7 +174,7 @@ class TaskFile(Strict):
         A row without a label, or with null or a blank cell for it, is given neither `label` nor `label_name`.
 
         Raises: DataError for a label that is neither one of `labels` nor an index into them;
-            HiddenLabelError if it is -1.
+            HiddenLabelError if it is -1 or NaN.
         """
         values = {**self.constants, **row}
         columns = self.dataset.columns
@@ -209,11 +210,13 @@ class TaskFile(Strict):
             index = label.removesuffix(".0")  # as pandas writes a column with gaps
             if index.isdecimal() and int(index) < len(labels) and not any(map(str.isdecimal, labels)):
                 return int(index)
-        elif (number := _whole(label)) is not None and (str(number) in labels or 0 <= number < len(labels)):
+        elif (number := _whole(label)) is not None and (
+            (is_word := not {str(label), str(number)}.isdisjoint(labels)) or 0 <= number < len(labels)
+        ):
             # With labels "1" to "5", is 3 the word "3" or the index of "4"? `label_name` tells where it was
             # added by an earlier pass; otherwise a guess would shift every label by one.
             named = labels[number] if 0 <= number < len(labels) else None
-            if named is not None and (str(number) not in labels or named in (label_name, str(number))):
+            if named is not None and (not is_word or named in (label_name, str(label))):
                 return number
             raise DataError(
                 f'a row of task "{self.task}" has a label that is a number as well as a word: {label}',

@@ -186,7 +186,7 @@ def check_unfreezing(model: PreTrainedModel, *, every: int, num_steps: int) -> N
         where=Location(field="optim.unfreeze_every"),
         mend=f"set optim.unfreeze_every={most} or less, or raise training.num_steps"
         if most
-        else f"set training.num_steps={max(trained) + 1} or more, or leave optim.unfreeze_every out",
+        else f"set training.num_steps={max(trained) * every + 1} or more, or leave optim.unfreeze_every out",
     )
 
 

@@ -257,6 +257,25 @@ def test_a_text_is_read_though_its_name_begins_as_that_of_an_id(make, name):
     )
 
 
+def test_a_date_of_many_words_is_not_read(make):
+    rows = [("Mon Sep 24 03:35:21 +0000 2012", text, "ab"[n % 2]) for n, text in enumerate(TEXTS)]
+    assert guessed(make("tweets.csv", "created_at text label", rows))[2] == ["text"]
+
+
+def test_names_in_camel_case_say_that_they_are_options(make):
+    rows = [(text, f"It ends {n}.", f"It goes on {n}.", 1 + n % 2) for n, text in enumerate(TEXTS)]
+    made = make(
+        "story.csv", "Story RandomFifthSentenceQuiz1 RandomFifthSentenceQuiz2 AnswerRightEnding", rows
+    )
+    assert guessed(made)[:2] == ("multiple choice", "AnswerRightEnding")
+
+
+def test_a_split_with_empty_answers_is_left_out(tmp_path, make):
+    write_rows(tmp_path / "my_test.csv", "text label", [(text, "") for text in TEXTS])
+    made = make("my_train.csv", "text label", [(text, "ab"[n % 2]) for n, text in enumerate(TEXTS)])
+    assert made.left_out == (tmp_path / "my_test.csv",)
+
+
 def test_choices_have_no_space_around_them(make):
     made = make("rows.csv", "text label", [(text, (" good", "bad ")[n % 2]) for n, text in enumerate(TEXTS)])
     file = Task.load(made.path).file

@@ -68,6 +68,11 @@ def test_an_unknown_label_is_an_error_that_names_the_labels(write_task):
         )
 
 
+def test_a_float_is_never_guessed_to_be_a_label_or_an_index(write_task):
+    file = TaskFile.read(write_task(("[entailment, not_entailment]", '["1.0", "2.0"]')))
+    assert "has a label that is a number as well as a word: 1.0" in label_error(file, 1.0)
+
+
 def test_a_number_is_never_guessed_to_be_a_label_or_an_index(write_task):
     file = TaskFile.read(write_task(("labels: [entailment, not_entailment]", 'labels: ["1", "2"]')))
     assert label_error(file, 1) == (

@@ -203,7 +203,7 @@ def test_lengths_of_fine_tuning_are_compared_with_a_barts_positions(finetune_val
         # four blocks and the embeddings below them begin with steps 0, 5, 10, 15 and 20
         (5, 20, 1, "set optim.unfreeze_every=4 or less, or raise training.num_steps"),
         (5, 10, 3, "set optim.unfreeze_every=2 or less, or raise training.num_steps"),
-        (2, 4, 3, "set training.num_steps=5 or more, or leave optim.unfreeze_every out"),
+        (2, 4, 3, "set training.num_steps=9 or more, or leave optim.unfreeze_every out"),
     ],
 )
 def test_blocks_that_would_never_thaw_are_refused(every, num_steps, num_frozen, mend):

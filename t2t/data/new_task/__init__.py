@@ -58,8 +58,7 @@ def write_new_task(
     table = read_table(rows_file)
     left_out: list[Path] = []
     if table.lacking:  # a competition's test.csv has no answers: no split to learn from, nor to be scored on
-        beside = [file for file in table.files.values() if file != Path(rows_file)]
-        target = guess_task(read_table(rows_file, leave_out=beside), target=target).target.source
+        target = guess_task(read_table(rows_file, leave_out=table.lacking), target=target).target.source
         left_out = [file for file, columns in table.lacking.items() if target in columns]
         table = read_table(rows_file, leave_out=left_out)
     guess = guess_task(table, target=target)

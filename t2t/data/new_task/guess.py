@@ -31,8 +31,9 @@ _NO_INPUTS = {
 # What comes before the letter or number of an option's column: option1, answer_a, sol2; A alone has nothing.
 _OPTION_NAMES = {
     *("", "option", "opt", "choice", "answer", "ans", "ending", "end", "sol", "solution", "alternative"),
-    *("candidate", "hyp", "hypothesis", "response", "completion", "continuation"),
+    *("candidate", "hyp", "hypothesis", "response", "completion", "continuation", "quiz"),
 }
+_WHOSE = {"user", "author", "file"}  # may have a message, and a text
 _OPTION = re.compile(r"(?:(.*?)[_ ]?)([A-Ha-h]|\d)", re.DOTALL)
 
 
@@ -187,10 +188,11 @@ def _has_few_values(column: Column) -> bool:
 def _is_id(column: Column) -> bool:
     """By its name: user_id, qid1, and created_at, though not the texts of user_message or a user_intent."""
     words = re.sub(r"\d", " ", column.spoken).split()
-    if words and (words[-1] in _NO_INPUTS or re.fullmatch(r"[a-z]?ids?", words[-1])):
+    found = _NO_INPUTS.intersection(words)
+    if words and (words[-1] in _NO_INPUTS or re.fullmatch(r"[pqstu]?ids?", words[-1])):
         return True
     is_said = column.mean_words >= TEXT_WORDS or _is_named_so(column)
-    return not is_said and not _NO_INPUTS.isdisjoint(words)
+    return bool(found) and not (is_said and found <= _WHOSE)
 
 
 def _inputs(table: Table, target: Column, options: tuple[Column, ...]) -> tuple[Column, ...]:
@@ -239,7 +241,8 @@ def _options(table: Table) -> tuple[Column, ...]:
 def _are_named_so(options: tuple[Column, ...]) -> bool:
     """Whether each name says that it is an option; sentence1 and question2 do not."""
     stems = [match[1] or "" for column in options if (match := _OPTION.fullmatch(column.source))]
-    return all((re.findall(r"[a-z]+", stem.lower()) or [""])[-1] in _OPTION_NAMES for stem in stems)
+    last_words = [(re.findall(r"[A-Z]?[a-z]+|[A-Z]+", stem) or [""])[-1].lower() for stem in stems]
+    return all(word in _OPTION_NAMES for word in last_words)
 
 
 def _picks_option(column: Column, options: tuple[Column, ...]) -> str | None:

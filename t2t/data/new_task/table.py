@@ -92,7 +92,7 @@ class Table:
     Attributes:
         files: our split name -> file.
         columns: in the order of the first row.
-        lacking: of the files beside the one named, those that lack some of its columns, with these.
+        lacking: files beside the one named that have nothing in some of its columns, with these columns.
     """
 
     files: Mapping[str, Path]
@@ -124,7 +124,11 @@ def read_table(path: str | Path, *, leave_out: Collection[Path] = ()) -> Table:
     if any(not isinstance(name, str) or not name.strip() for name in sources):
         raise DataError("a column has no name", where=Location(path), have=sources, mend="name it")
     named = {name for row in rows_of.get(Path(path), ()) for name in row}
-    lacking = {file: sorted(named.difference(*rows)) for file, rows in rows_of.items()}
+    lacking = {
+        file: [name for name in sorted(named) if all(row.get(name) in (None, "") for row in rows)]
+        for file, rows in rows_of.items()
+        if file != Path(path)
+    }
     lacking = {file: names for file, names in lacking.items() if names}
     return Table(files, tuple(_columns(sources, rows)), lacking)
 
