@@ -262,12 +262,18 @@ def is_lines(value: object) -> bool:
     )
 
 
-def make_query(file: t2t.TaskFile, choice: Choice, texts: Mapping[str, str] | None = None) -> Query:
-    """The chosen sample row with the fields' texts put in; None leaves it as it is. Raises: T2TError."""
+def make_query(file: t2t.TaskFile, choice: Choice, texts: Mapping[str, str | None] | None = None) -> Query:
+    """The chosen sample row with the fields' texts put in; None leaves it, or a column of it, as it is.
+
+    A box of the page has no text yet while the page opens.
+
+    Raises: T2TError.
+    """
     example_id, sample = _sample(file, choice)
     row = {**sample}
     for name, text in (texts or {}).items():
-        row[name] = field_value(name, text, sample[name])
+        if text is not None:
+            row[name] = field_value(name, text, sample[name])
     # By identity first: a value that is not equal to itself, such as NaN, was kept all the same.
     is_edited = any(row[name] is not sample[name] and row[name] != sample[name] for name in row)
     return Query(file, file.template(choice.template), example_id, row, is_edited=is_edited)

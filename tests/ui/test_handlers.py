@@ -182,6 +182,13 @@ def test_a_field_that_nobody_edited_leaves_its_row_as_it_is(handlers, toy_tasks_
         assert not query.is_edited
 
 
+def test_a_box_without_a_text_yet_leaves_its_column_as_it_is(handlers, toy_tasks_dir):
+    file = t2t.TaskFile.read(toy_tasks_dir / "mood" / "toy_mood.yaml")
+    query = handlers.make_query(file, handlers.Choice("toy_mood", "good day"), {"text": None})
+    assert query.row["text"] == file.examples[0]["text"]
+    assert not query.is_edited
+
+
 def test_a_date_of_a_parquet_file_opens_and_is_answered(handlers, toy_tasks_dir, toy_data_root, monkeypatch):
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
