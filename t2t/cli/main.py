@@ -82,10 +82,8 @@ def _root(
 def main() -> None:
     """Run the command line of this process."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(
-                errors="backslashreplace"
-            )  # a Windows file of cp1252 holds no arrow and no bar
+        if isinstance(stream, io.TextIOWrapper):  # a Windows file of cp1252 holds no arrow and no bar
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except T2TError as error:

@@ -67,7 +67,7 @@ def new(
     print(f"  answers  {guess.target.source}" + (f": {' | '.join(guess.answers)}" if guess.answers else ""))
     print(f"  files    {', '.join(f'{split} {path}' for split, path in made.table.files.items())}")
     for path in made.left_out:
-        print(f"  left out {path}, which has no column {guess.target.source}")
+        print(f"  left out {path}, which has no answers in {guess.target.source}")
     if made.faults:
         print("To mend first, as t2t check says:")
         for fault in made.faults:
