@@ -125,6 +125,6 @@ def _numbers(text: str) -> list[int]:
         numbers = [int(item) for item in split_list(text)]
     except ValueError:
         numbers = []
-    if not numbers:
+    if not numbers or min(numbers) < 0:
         raise typer.BadParameter(f"--shots takes numbers such as 0,4, not {text!r}")
     return numbers

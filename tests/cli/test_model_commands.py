@@ -403,6 +403,7 @@ def test_misuse_of_eval_exits_with_2(t2t, options):
         (["--tasks", " , "], "--tasks takes names such as in --tasks sst2,trec, not ' , '"),
         (["--tasks", "sst2", "--shots", ""], "--shots takes numbers such as 0,4, not ''"),
         (["--tasks", "sst2", "--shots", "few"], "--shots takes numbers such as 0,4, not 'few'"),
+        (["--tasks", "sst2", "--shots", "0,-1"], "--shots takes numbers such as 0,4, not '0,-1'"),
     ],
 )
 def test_empty_lists_of_eval_are_told_before_a_model_is_loaded(t2t, monkeypatch, options, message):

@@ -157,6 +157,12 @@ def test_texts_of_many_kinds_are_to_be_written(make):
     assert Task.load(made.path).file.metrics == ("rouge_l",)
 
 
+def test_numbers_count_with_their_signs_and_points(make):
+    made = make("sums.csv", "question answer", [(text, f"-{n}.5") for n, text in enumerate(TEXTS)])
+    assert guessed(made)[:2] == ("writing", "answer")
+    assert Task.load(made.path).file.metrics == ("accuracy",)
+
+
 def test_of_two_columns_without_telling_names_the_second_is_the_answer(make):
     made = make("a.csv", "english french", [(text, text.upper()) for text in TEXTS])
     assert guessed(made)[:3] == ("writing", "french", ["english"])

@@ -83,8 +83,8 @@ examples:
   - {text: She throws the ball into the sky., ways: [up, down]}
 """
 
-MISSPELT = """\
-task: misspelt
+WRONG_COLUMN = """\
+task: wrong_column
 cluster: talk
 description: A template reads a column that no row has.
 metrics: [exact_match]
@@ -116,7 +116,7 @@ def contacted() -> Iterator[list[str]]:
 def tasks_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tasks") / "talk"
     folder.mkdir()
-    for name, text in [("weather", WEATHER), ("options", OPTIONS), ("misspelt", MISSPELT)]:
+    for name, text in [("weather", WEATHER), ("options", OPTIONS), ("wrong_column", WRONG_COLUMN)]:
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     return folder.parent
 
@@ -289,6 +289,11 @@ def test_braces_and_tags_are_shown_as_they_are_typed(page):
     choices = page.locator("#prompt-result .t2t-choice")
     expect(choices).to_have_count(2)
     assert sorted(choices.all_inner_texts()) == ["<b>bold</b>", "{{value}} ${value}"]
+
+
+def test_the_first_task_is_rendered_once_its_tab_is_opened(page):
+    page.get_by_role("tab", name="Task").click()
+    expect(source_of(page)).to_have_value("He drops the ball. Where does it go?")
 
 
 def test_a_sample_row_is_rendered_and_answered_zero_shot(task_page):
@@ -531,7 +536,7 @@ def test_all_templates_are_compared_in_a_table(task_page):
 
 
 def test_an_undefined_column_becomes_a_message(page):
-    open_task(page, "misspelt")
+    open_task(page, "wrong_column")
     expect(page.get_by_role("alert")).to_contain_text('reads a column that the dataset lacks: "nmae"')
     expect(page.get_by_role("alert")).to_contain_text('Did you mean "name"?')
 

@@ -69,12 +69,16 @@ def _answers(guess: Guess) -> Iterator[str]:
     if guess.uses_labels:
         yield f"labels: {_list(guess.answers)}  # as the data write them"
         yield f"label_column: {_quoted(guess.target.name)}"
-    if guess.kind == "writing":
-        metrics = "exact_match, squad_f1" if guess.target.mean_words <= SHORT_ANSWER else "rouge_l"
-    else:
-        metrics = "accuracy, macro_f1" if guess.kind == "classification" else "accuracy"
-    yield f"metrics: [{metrics}]"
+    yield f"metrics: [{_metrics(guess)}]"
     yield "languages: [en]  # of the texts"
+
+
+def _metrics(guess: Guess) -> str:
+    if guess.kind == "classification":
+        return "accuracy, macro_f1"
+    if guess.kind == "multiple choice" or guess.target.is_number:  # to exact_match, -5 and 5 are one
+        return "accuracy"
+    return "exact_match, squad_f1" if guess.target.mean_words <= SHORT_ANSWER else "rouge_l"
 
 
 def _templates(guess: Guess) -> Iterator[str]:
