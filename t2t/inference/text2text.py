@@ -35,6 +35,7 @@ from t2t.inference.rank import LengthNorm
 from t2t.inference.task_prompts import ALL, Row, Rows, choose_templates, task_prompts
 from t2t.model.adapters import Adapters, AnyAdapter, adapters_of, load_adapters, named_adapters
 from t2t.model.decoder_inputs import check_can_be_scored
+from t2t.model.mean import load_mean_model
 from t2t.model.pretrained import load_model, save_model
 from t2t.model.training_record import TrainingRecord, absolute_place
 from t2t.templates.library import read_task_file
@@ -107,6 +108,25 @@ class Text2Text:
             load_adapters(loaded.model, loaded.name, named_adapters(adapter))
         text2text = cls(loaded.model, loaded.tokenizer, name=loaded.name)
         text2text._places = (absolute_place(loaded.name),)
+        return text2text
+
+    @classmethod
+    def load_mean(
+        cls, names: Sequence[str | Path], *, device: str = "auto", dtype: str | torch.dtype = "auto"
+    ) -> "Text2Text":
+        """Load models that were trained from the same one, as one model with the mean of their weights.
+
+        It mostly answers better than each of them: Wortsman et al. 2022, "Model soups", arXiv:2203.05482.
+
+        Args:
+            names: "starter", folders or Hub ids.
+            device: see `load`.
+            dtype: see `load`; the mean itself is taken in float32.
+        Raises: ModelError if there are none, one cannot be had, or their weights or tokenizers do not match.
+        """
+        loaded = load_mean_model(names, device=device, dtype=dtype)
+        text2text = cls(loaded.model, loaded.tokenizer, name=loaded.name)
+        text2text._places = tuple(map(absolute_place, names))
         return text2text
 
     @property

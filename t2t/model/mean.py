@@ -1,0 +1,65 @@
+"""The mean of several models' weights, as one model.
+
+Models that were trained from the same one, with other draws or settings, mostly lie in one basin of the loss,
+and their mean then answers better than each of them, at the cost of one. Of models with different beginnings
+it is of no use.
+
+Paper: Wortsman et al. 2022, "Model soups", arXiv:2203.05482 (the uniform soup).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from t2t.errors import ModelError
+from t2t.model.pretrained import LoadedModel, choose_device, choose_dtype, load_model
+
+
+def load_mean_model(
+    names: Sequence[str | Path], *, device: str = "auto", dtype: str | torch.dtype = "auto"
+) -> LoadedModel:
+    """The first of these models, with the mean of all their weights; it is taken in float32, on the CPU.
+
+    Args:
+        names: "starter", folders or Hub ids, as `load_model` takes them.
+    Raises: ModelError if there are none, one cannot be had, or one differs from the first in its tokenizer or
+        in the names or shapes of its weights.
+    """
+    if not names:
+        raise ModelError("there is no mean of no models", mend="name one or more")
+    device_of_mean = choose_device(device)
+    dtype_of_mean = choose_dtype(dtype, device_of_mean)
+    models = (load_model(name, device="cpu", dtype="float32") for name in names)  # two in memory at a time
+    mean = next(models)
+    all_names = [mean.name]
+    for other in models:
+        _check_alike(mean, other)
+        all_names.append(other.name)
+        with torch.no_grad():
+            for old, new in zip(mean.model.parameters(), other.model.parameters(), strict=True):
+                old.lerp_(new, 1 / len(all_names))
+    return replace(
+        mean,
+        model=mean.model.to(device_of_mean, dtype_of_mean),
+        device=device_of_mean,
+        dtype=dtype_of_mean,
+        name=f"mean of {', '.join(all_names)}",
+    )
+
+
+def _check_alike(one: LoadedModel, other: LoadedModel) -> None:
+    shapes, others = ({k: v.shape for k, v in each.model.named_parameters()} for each in (one, other))
+    if shapes != others:
+        key = next(key for key in (*shapes, *others) if shapes.get(key) != others.get(key))
+        was, is_now = (list(each[key]) if key in each else "missing" for each in (shapes, others))
+        raise ModelError(
+            f'{one.name} and {other.name} have no mean: "{key}" is {was} in one and {is_now} in the other',
+            mend="name models that were trained from the same one",
+        )
+    if one.tokenizer.get_vocab() != other.tokenizer.get_vocab():
+        raise ModelError(
+            f"{one.name} and {other.name} have no mean: their tokenizers differ",
+            mend="name models that were trained from the same one",
+        )
