@@ -94,6 +94,12 @@ class ShotsConfig(Section):
     share: Fraction = Field(default=0.0, description="fraction of examples that get demonstrations")
     max: Count = Field(default=0, description="most demonstrations per example")
 
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.share > 0) != (self.max > 0):
+            raise ValueError("of share and max one is 0, and no prompt gets demonstrations", "give both")
+        return self
+
 
 class MixtureConfig(Section):
     """The tasks and how often each is drawn: as weight * min(its size, cap) ** (1 / temperature)."""
@@ -132,6 +138,8 @@ class MixtureConfig(Section):
     def _weights_are_used(self) -> Self:
         if self.weights and self.rates:
             raise ValueError("weights stand beside rates, which need none", "give either, not both")
+        if self.rates and (self.cap is not None or self.temperature != 1):
+            raise ValueError("cap and temperature stand beside rates, which need none", "leave them out")
         return self
 
 
@@ -148,7 +156,7 @@ class DenoisingConfig(Section):
 class LengthsConfig(Section):
     """Where encoded examples are cut."""
 
-    max_source_len: PositiveCount = Field(default=512, description="tokens, with </s>")
+    max_source_len: int = Field(default=512, ge=2, description="tokens, with </s>")
     max_target_len: PositiveCount = Field(default=128, description="tokens, with </s>")
 
 

@@ -10,6 +10,8 @@ UL2 is such a mixture: `{name: ul2}` stands for its seven denoisers.
     S  the last quarter of the text                          like a prefix language model
     X  spans of 3 or 8, 50 % hidden; of 64, 15 or 50 %       extreme: long spans, much noise, or both
 All seven come equally often. The prefixes [R], [S] and [X] tell the model which it is; later they ask for it.
+Of 512 tokens, spans of 64 at 15 % are a single one, and T5's masks end with a hidden span: this denoiser is a
+second prefix language model, under [X].
 
 Paper: Tay et al. 2023, arXiv:2205.05131, section 3.1, table 1.
 """

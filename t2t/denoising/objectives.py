@@ -149,7 +149,7 @@ def _bart(vocabulary: Vocabulary, *, noise_density: float, mean_noise_span_lengt
     )
 
     def corrupt(rng: Rng, token_ids: np.ndarray) -> Pairs:
-        permuted = permute_sentences(rng, token_ids, vocabulary.ends_sentence[token_ids])
+        permuted = permute_sentences(rng, token_ids, vocabulary.sentence_ends(token_ids))
         infilled = infilling.corrupt(rng, permuted)
         targets = with_eos(token_ids, eos_id=vocabulary.eos_id)
         return Pairs(infilled.inputs, infilled.input_lens, targets, full_lens(targets))
@@ -169,7 +169,7 @@ def _shuffle(rng: Rng, token_ids: np.ndarray, vocabulary: Vocabulary) -> np.ndar
 
 
 def _permute(rng: Rng, token_ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
-    return permute_sentences(rng, token_ids, vocabulary.ends_sentence[token_ids])
+    return permute_sentences(rng, token_ids, vocabulary.sentence_ends(token_ids))
 
 
 def _rotate(rng: Rng, token_ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
@@ -202,7 +202,7 @@ def _sentence_order(vocabulary: Vocabulary) -> Objective:
     )
 
     def corrupt(rng: Rng, token_ids: np.ndarray) -> Pairs:
-        starts = passage_starts(vocabulary.ends_sentence[token_ids])
+        starts = passage_starts(vocabulary.sentence_ends(token_ids))
         is_swapped = rng.random(len(token_ids)) < 0.5
         return order(token_ids, starts, is_swapped, passage_len=count_passage(token_ids.shape[1]))
 

@@ -1,7 +1,7 @@
 """The tokens are all there, in another order; the target is the text as it was.
 
 A sentence goes up to a token that ends in a full stop, a question or an exclamation mark, up to the </s>
-between two documents (`Vocabulary.ends_sentence`), or to the row's end. "Dr." ends a sentence too: this is
+between two documents (`Vocabulary.sentence_ends`), or to the row's end. "Dr." ends a sentence too: this is
 one look-up a token, and BART's own code looks for full stops likewise.
 
 Papers: deshuffling: Liu et al. 2019, arXiv:1910.00998, as in Raffel et al. 2020, arXiv:1910.10683, table 3;

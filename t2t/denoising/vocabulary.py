@@ -78,6 +78,19 @@ class Vocabulary:
             encode=lambda text: list(tokenizer(text, add_special_tokens=False).input_ids),
         )
 
+    def sentence_ends(self, token_ids: np.ndarray) -> np.ndarray:
+        """Bool array (batch, raw_len), True on the last token of each sentence.
+
+            We ran home . </s> It slept .        the </s> behind a full stop is of the sentence before it
+             0   0   0  0   1   0   0   1
+
+        Args:
+            token_ids: int array (batch, raw_len).
+        """
+        ends: np.ndarray = self.ends_sentence[token_ids]
+        ends[:, :-1] &= token_ids[:, 1:] != self.eos_id
+        return ends
+
     @property
     def required_mask_id(self) -> int:
         """The mask. Raises: TokenizerError if there is none."""

@@ -14,6 +14,7 @@ stemming) and `sacrebleu`, which this file calls, and scikit-learn's `f1_score(a
 
 import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,10 @@ References = Sequence[Sequence[str]]  # acceptable answers, at least one for eac
 
 _BLOCK = 50  # resamples
 NO_ITEMS = "none"  # how a list without items is written, since a target is never empty
+# Thai, Lao, Burmese and Khmer, kana, ideographs
+_WITHOUT_SPACES = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
+)
 _BLEU_ORDER = 4  # the longest n-grams that BLEU counts
 
 
@@ -92,15 +97,51 @@ def squad_f1_of_one(prediction: str, reference: str) -> float:
 
 
 def rouge_l_of_one(prediction: str, reference: str) -> float:
-    """ROUGE-L F-measure of stemmed words, 0-1: the longest common subsequence against both lengths."""
-    return _rouge_scorer().score(reference, prediction)["rougeL"].fmeasure
+    """ROUGE-L F-measure of stemmed words, 0-1: the longest common subsequence against both lengths.
+
+    `rouge_score` drops all letters but a to z. Where most letters of the reference are of other scripts, its
+    words are those of `words_of_any_script` instead.
+    """
+    letters = [character for character in reference if character.isalpha()]
+    is_latin = 2 * sum(map(_is_latin, letters)) >= len(letters)
+    return _rouge_scorer(is_latin).score(reference, prediction)["rougeL"].fmeasure
 
 
-@lru_cache(maxsize=1)
-def _rouge_scorer() -> Any:
+def words_of_any_script(text: str) -> list[str]:
+    """Runs of letters, marks and digits in lower case; each character of a script without spaces is a word.
+
+    >>> words_of_any_script("Кошка, 2 猫")
+    ['кошка', '2', '猫']
+    >>> words_of_any_script("猫がいる。")
+    ['猫', 'が', 'い', 'る']
+    """
+    spaced = (
+        f" {character} "
+        if _WITHOUT_SPACES.match(character)
+        else character
+        if unicodedata.category(character)[0] in "LMN"
+        else " "
+        for character in text.lower()
+    )
+    return "".join(spaced).split()
+
+
+@lru_cache(maxsize=10_000)
+def _is_latin(letter: str) -> bool:
+    return unicodedata.name(letter, "").startswith("LATIN")
+
+
+class _WordsOfAnyScript:
+    tokenize = staticmethod(words_of_any_script)
+
+
+@lru_cache(maxsize=2)
+def _rouge_scorer(is_latin: bool) -> Any:
     from rouge_score.rouge_scorer import RougeScorer  # imports nltk: half a second
 
-    return RougeScorer(["rougeL"], use_stemmer=True)
+    if is_latin:
+        return RougeScorer(["rougeL"], use_stemmer=True)
+    return RougeScorer(["rougeL"], tokenizer=_WordsOfAnyScript())
 
 
 def _same_text(prediction: str, reference: str) -> float:

@@ -11,7 +11,9 @@ An example without wrong choices has L_LM alone. Shapes: batch = examples, choic
 choices of an example; the right one stands first.
 
 Paper: Liu et al. 2022, arXiv:2205.05638, section 3.2, whose equations these are; unlikelihood: Welleck et al.
-2020, arXiv:1908.04319.
+2020, arXiv:1908.04319. The paper's own code weighs the terms of a batch otherwise: there L_LN is a mean over
+examples and L_UL one over all tokens of wrong choices; here each example's L counts by the tokens of its
+right choice, as its cross-entropy does (t2t.training.loss).
 """
 
 import torch

@@ -51,6 +51,12 @@ def _optimizer_faults(config: PretrainConfig | FinetuneConfig) -> list[TrainingE
                 mend="lower optim.unfreeze_every, or leave it out",
             )
         )
+    if adapter == "lora" and optim.name in ("adamw_rms", "adafactor"):
+        logger.warning(
+            "optim.name=%s moves weights in proportion to their size, and LoRA's begin at zero: it learns"
+            " slowly at first; optim.name=adamw optim.lr=0.001 suits it",
+            optim.name,
+        )
     if adapter == "prompt_tuning":
         faults += [
             TrainingError(

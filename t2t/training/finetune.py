@@ -232,7 +232,8 @@ def set_dropout(model: PreTrainedModel, rate: float) -> None:
 
     A rate of 0 also ends the layerdrop of BART and M2M100, which skips whole blocks.
     """
-    numbers = ("dropout", "activation_dropout")  # of attention, and of BART's feed-forward
+    # of attention, BART's too in "dropout", and of its feed-forward
+    numbers = ("dropout", "attention_dropout", "activation_dropout")
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = rate

@@ -10,6 +10,7 @@ A micro-batch is one forward and backward pass. Its dropout is drawn from (seed,
 micro-batch), so a run that goes on with another number of processes draws what it would have drawn.
 """
 
+import logging
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,6 +20,8 @@ from torch import Tensor
 from t2t.config import TrainingConfig
 from t2t.errors import Location, TrainingError
 from t2t.tokens.batches import Batch
+
+logger = logging.getLogger(__name__)
 
 
 def choose_micro_batch_size(training: TrainingConfig, *, before: int | None, num_processes: int) -> int:
@@ -33,6 +36,14 @@ def choose_micro_batch_size(training: TrainingConfig, *, before: int | None, num
     if size is None and not training.batch_size % num_processes:
         share = training.batch_size // num_processes
         size = before if before is not None and not share % before else share
+        if before is not None and size != before:
+            logger.warning(
+                "micro-batches of %d examples instead of %d, which %d processes cannot share evenly: dropout"
+                " is drawn otherwise from here on",
+                size,
+                before,
+                num_processes,
+            )
     if size is None or training.batch_size % (num_processes * size):
         parts = "" if size is None else f" in micro-batches of {size}"
         raise TrainingError(

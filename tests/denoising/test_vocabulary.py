@@ -38,6 +38,17 @@ def test_sentences_end_where_a_token_says_so(tokenizer):
     assert not vocabulary.ends_sentence[tokenizer.convert_tokens_to_ids("<extra_id_0>")]
 
 
+def test_the_eos_behind_a_full_stop_is_no_sentence(tokenizer):
+    vocabulary = Vocabulary.of(tokenizer)
+    ids = np.array(
+        [index for text in ("It is.", "The sea", "Is it?") for index in tokenizer(text).input_ids]
+    )[None]
+    ends = vocabulary.sentence_ends(ids)
+    assert ids[ends].tolist() == [vocabulary.eos_id] * 3
+    assert ends.sum() == 3
+    assert vocabulary.sentence_ends(ids[:, :-1])[0, -1]  # the last token stands for itself
+
+
 def test_a_tokenizer_like_barts_is_read_off(tokenizer):
     bart = with_specials(tokenizer, single="<s> $A </s>", bos_token="<s>", mask_token="<mask>")
     vocabulary = Vocabulary.of(bart)

@@ -62,6 +62,22 @@ def test_rouge_l_is_that_of_the_rouge_score_package(prediction, references):
     assert one("rouge_l", prediction, *references) == pytest.approx(100 * expected)
 
 
+@pytest.mark.parametrize(
+    ("prediction", "reference", "expected"),
+    [
+        ("Кошка сидит на ковре.", "Кошка сидит на ковре", 100),
+        ("собака сидит", "Кошка сидит на ковре", 100 * 2 * (1 / 2 * 1 / 4) / (1 / 2 + 1 / 4)),
+        ("猫坐在垫子上", "猫坐在椅子上。", 100 * 5 / 6),
+        ("หมา", "แมว", 100 * 1 / 3),  # one letter of three
+        ("", "Η γάτα", 0),
+        ("бег программы Python", "запуск программы Python", 100 * 2 / 3),
+        ("naïve", "naive", 0),  # Latin letters stay as rouge_score has them
+    ],
+)
+def test_rouge_l_reads_every_script(prediction, reference, expected):
+    assert one("rouge_l", prediction, reference) == pytest.approx(expected)
+
+
 def test_rouge_l_by_hand():
     # cat sat mat against the cat on the mat: the longest common subsequence is cat mat, 2 of 3 and 2 of 5
     assert one("rouge_l", "cat sat mat", "the cat on the mat") == pytest.approx(

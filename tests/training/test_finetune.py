@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForSeq2SeqLM, M2M100Config, M2M100ForConditionalGeneration
+from transformers import (
+    AutoModelForSeq2SeqLM,
+    M2M100Config,
+    M2M100ForConditionalGeneration,
+    ProphetNetConfig,
+    ProphetNetForConditionalGeneration,
+)
 
 from t2t.config import MixtureConfig
 from t2t.data.mixture import Mixture
@@ -111,6 +117,18 @@ def test_dropout_of_a_bart_is_set_everywhere():
     set_dropout(model, 0.0)
     with torch.no_grad():
         assert torch.equal(model(ids, labels=ids).logits, model(ids, labels=ids).logits)
+
+
+def test_dropout_of_attention_is_set_where_it_has_a_name_of_its_own():
+    sizes = {"num_encoder_layers": 1, "num_decoder_layers": 1, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
+    heads = {"num_encoder_attention_heads": 2, "num_decoder_attention_heads": 2}
+    model = ProphetNetForConditionalGeneration(
+        ProphetNetConfig(vocab_size=96, hidden_size=16, **sizes, **heads, attention_dropout=0.3)
+    )
+    set_dropout(model, 0.0)
+    named = [module.attention_dropout for module in model.modules() if hasattr(module, "attention_dropout")]
+    assert named
+    assert {*named, model.config.attention_dropout} == {0.0}
 
 
 def test_a_dropout_of_0_ends_layerdrop_too():

@@ -64,9 +64,10 @@ def test_dropout_follows_seed_step_and_micro_batch():
         (None, 8, 2, 4),  # begun with one: its micro-batch is too large for two
     ],
 )
-def test_the_size_stays_that_of_the_run_where_it_can(asked, before, num_processes, size):
+def test_the_size_stays_that_of_the_run_where_it_can(asked, before, num_processes, size, caplog):
     training = TrainingConfig(num_steps=1, batch_size=8, micro_batch_size=asked)
     assert choose_micro_batch_size(training, before=before, num_processes=num_processes) == size
+    assert ("dropout is drawn otherwise" in caplog.text) == (before == 8)
 
 
 @pytest.mark.parametrize(
