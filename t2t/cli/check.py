@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,7 +78,8 @@ def check(
     def files() -> list[Path]:
         return _task_files(places, tasks_dirs or ())
 
-    stamps = {path: _stamp(path) for path in files()}  # before reading: what is saved meanwhile is seen
+    # Before reading: what is saved meanwhile is seen.
+    stamps = {path: _stamp(path) if watch else None for path in files()}
     found: dict[Path, list[T2TError]] = {}
     with progress_bar("checking", unit="files", total=len(stamps)) as advance:
         for path in stamps:
@@ -148,11 +150,21 @@ def _watch(
 
 
 def _stamp(path: Path) -> Stamp:
-    """Changes when the file is saved, or one beside it that tasks include; None while it is replaced."""
+    """Changes with the file, those beside it that tasks include, and its data; None while it is replaced."""
     try:
-        return tuple(one.stat().st_mtime_ns for one in (path, *sorted(path.parent.glob("_*.yaml"))))
+        own = tuple(one.stat().st_mtime_ns for one in (path, *sorted(path.parent.glob("_*.yaml"))))
+        return (*own, *(data.stat().st_mtime_ns for data in _data_files(path, own) if data.exists()))
     except OSError:
         return None
+
+
+@lru_cache(maxsize=10_000)
+def _data_files(path: Path, _stamp: Stamp) -> tuple[Path, ...]:
+    """Those that a task file names; it is read again once it has changed."""
+    from t2t.templates.check import try_to_read
+
+    file, _ = try_to_read(path)
+    return tuple(path.parent / name for name in file.dataset.files.values()) if file else ()
 
 
 def _print_faults(faults: Iterable["T2TError"]) -> None:

@@ -18,7 +18,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -43,12 +43,14 @@ class Metric:
 
     Attributes:
         statistics: answers and references -> (num_examples, num_statistics).
-        score: sums over examples (..., num_statistics) and the number of examples in each -> (...), 0-1.
+        score: sums over examples (..., num_sums) and the number of examples in each -> (...), 0-1.
+        add: counts (num_resamples, num_examples) and statistics -> sums (num_resamples, num_sums).
     """
 
     name: str
     statistics: Callable[[Sequence[str], References], Floats]
     score: Callable[[Floats, int], Floats]
+    add: Callable[[Floats | Counts, Floats], Floats] = np.matmul
 
     def __call__(self, predictions: Sequence[str], references: References) -> float:
         """The score of these answers, 0-100.
@@ -65,7 +67,7 @@ class Metric:
         return np.concatenate(
             [
                 # A block at a time, since counts of one byte become eight in the product.
-                100 * self.score(weights[block : block + _BLOCK] @ statistics, statistics.shape[0])
+                100 * self.score(self.add(weights[block : block + _BLOCK], statistics), len(statistics))
                 for block in range(0, len(weights), _BLOCK)
             ]
         )
@@ -163,17 +165,26 @@ def _best_reference(name: str, compare: Callable[[str, str], float]) -> Metric:
     return Metric(name, statistics, lambda sums, num_examples: sums[..., 0] / num_examples)
 
 
-def _confusions(predictions: Sequence[str], references: References) -> Floats:
-    """Per class, was it given rightly, given, wanted: 0 or 1 (num_examples, 3 * num_classes)."""
+def _class_ids(predictions: Sequence[str], references: References) -> Floats:
+    """The classes given and wanted, as numbers (num_examples, 2)."""
     answers = [prediction.strip() for prediction in predictions]
     truths = [texts[0].strip() for texts in references]
     classes = {text: index for index, text in enumerate(sorted({*answers, *truths}))}
-    statistics = np.zeros((len(answers), 3, len(classes)))
-    for row, (answer, truth) in enumerate(zip(answers, truths, strict=True)):
-        statistics[row, 0, classes[answer]] = answer == truth
-        statistics[row, 1, classes[answer]] = 1
-        statistics[row, 2, classes[truth]] = 1
-    return statistics.reshape(len(answers), -1)
+    pairs = zip(answers, truths, strict=True)
+    return np.array([(classes[answer], classes[truth]) for answer, truth in pairs], dtype=np.float64)
+
+
+def _confusions(weights: Floats | Counts, class_ids: Floats) -> Floats:
+    """How often each class was given rightly, given, wanted: (num_resamples, 3 * num_classes)."""
+    answers, truths = class_ids.astype(np.intp).T
+    is_right = answers == truths
+    count = partial(np.bincount, minlength=int(class_ids.max()) + 1)
+    return np.stack(
+        [
+            np.concatenate([count(answers, each * is_right), count(answers, each), count(truths, each)])
+            for each in weights
+        ]
+    )
 
 
 def _macro_f1(sums: Floats, num_examples: int) -> Floats:
@@ -247,7 +258,7 @@ METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
         _best_reference("accuracy", _same_text),
-        Metric("macro_f1", _confusions, _macro_f1),
+        Metric("macro_f1", _class_ids, _macro_f1, add=_confusions),
         _best_reference("exact_match", _same_normalised),
         _best_reference("squad_f1", squad_f1_of_one),
         Metric("item_f1", _item_counts, _item_f1),

@@ -16,6 +16,7 @@ Checked against: `eval/automatic/evaluation.py` of allenai/natural-instructions,
 import string
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from t2t.data.task import Task
 from t2t.errors import EvaluationError
@@ -44,13 +45,15 @@ class OfficialScores:
     num_missing: int  # instances without a prediction
 
 
-def read_instances(tasks: Iterable[Task], *, split: str = "test") -> list[Instance]:
+def read_instances(tasks: Iterable[str | Path | Task], *, split: str = "test") -> list[Instance]:
     """The test instances of imported tasks, with the key (task, example id) that an `Answer` has too.
 
+    Args:
+        tasks: names, paths of task files, or tasks, as `evaluate` takes them.
     Raises: EvaluationError for a task that was not imported from Natural Instructions; what reading raises.
     """
     instances = []
-    for task in tasks:
+    for task in (each if isinstance(each, Task) else Task.load(each) for each in tasks):
         official = task.file.constants
         if not {"official_task", "official_category"} <= official.keys():
             raise EvaluationError(

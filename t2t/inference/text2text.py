@@ -112,7 +112,7 @@ class Text2Text:
 
     @classmethod
     def load_mean(
-        cls, names: Sequence[str | Path], *, device: str = "auto", dtype: str | torch.dtype = "auto"
+        cls, names: Iterable[str | Path], *, device: str = "auto", dtype: str | torch.dtype = "auto"
     ) -> "Text2Text":
         """Load models that were trained from the same one, as one model with the mean of their weights.
 
@@ -124,6 +124,7 @@ class Text2Text:
             dtype: see `load`; the mean itself is taken in float32.
         Raises: ModelError if there are none, one cannot be had, or their weights or tokenizers do not match.
         """
+        names = names if isinstance(names, str | Path) else tuple(names)
         loaded = load_mean_model(names, device=device, dtype=dtype)
         text2text = cls(loaded.model, loaded.tokenizer, name=loaded.name)
         text2text._places = tuple(map(absolute_place, names))

@@ -27,26 +27,28 @@ def load_mean_model(
     Raises: ModelError if there are none, one cannot be had, or one differs from the first in its tokenizer or
         in the names or shapes of its weights.
     """
-    if not names:
-        raise ModelError("there is no mean of no models", mend="name one or more")
+    if isinstance(names, str | Path) or not names:
+        raise ModelError(f"a mean is of a list of models, not of {names!r}", mend='write ["one", "other"]')
     device_of_mean = choose_device(device)
     dtype_of_mean = choose_dtype(dtype, device_of_mean)
-    models = (load_model(name, device="cpu", dtype="float32") for name in names)  # two in memory at a time
-    mean = next(models)
-    all_names = [mean.name]
-    for other in models:
-        _check_alike(mean, other)
-        all_names.append(other.name)
-        with torch.no_grad():
-            for old, new in zip(mean.model.parameters(), other.model.parameters(), strict=True):
-                old.lerp_(new, 1 / len(all_names))
+    mean = load_model(names[0], device="cpu", dtype="float32")
+    for count, name in enumerate(names[1:], 2):
+        _take_in(load_model(name, device="cpu", dtype="float32"), mean, count)
     return replace(
         mean,
         model=mean.model.to(device_of_mean, dtype_of_mean),
         device=device_of_mean,
         dtype=dtype_of_mean,
-        name=f"mean of {', '.join(all_names)}",
+        name=f"mean of {', '.join(map(str, names))}",
     )
+
+
+def _take_in(other: LoadedModel, mean: LoadedModel, count: int) -> None:
+    """Let the mean be over one more model, `count` in all."""
+    _check_alike(mean, other)
+    with torch.no_grad():
+        for old, new in zip(mean.model.parameters(), other.model.parameters(), strict=True):
+            old.lerp_(new, 1 / count)
 
 
 def _check_alike(one: LoadedModel, other: LoadedModel) -> None:

@@ -3,7 +3,7 @@
 A few-shot prompt ends in its question, and cutting its end would leave examples of nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,21 +42,31 @@ def encode_sources(
     """
     texts = [example.source for example in examples]
     encoded = encode_texts(tokenizer, texts, max_len=max_len)
-    dropped = [0] * len(examples)
-    # Each round takes one demonstration from every source that is still too long; most sources fit at once.
-    while again := [
-        index
-        for index, (_, truncated) in enumerate(encoded)
-        if truncated and dropped[index] < len(examples[index].demonstrations)
-    ]:
-        for index in again:
-            dropped[index] += 1
-            shown = examples[index].demonstrations
-            texts[index] = keep_demonstrations(examples[index].source, shown, len(shown) - dropped[index])
-        shorter = encode_texts(tokenizer, [texts[index] for index in again], max_len=max_len)
-        for index, result in zip(again, shorter, strict=True):
-            encoded[index] = result
+    kept = [len(example.demonstrations) for example in examples]
+
+    def encode_with(numbers: Mapping[int, int]) -> Iterator[tuple[int, tuple[np.ndarray, bool]]]:
+        """Sources by their places, each with so many of its demonstrations."""
+        shorter = [
+            keep_demonstrations(texts[index], examples[index].demonstrations, number)
+            for index, number in numbers.items()
+        ]
+        return zip(numbers, encode_texts(tokenizer, shorter, max_len=max_len), strict=True)
+
+    # The most that fit, by bisection, all sources at once: at least the one bound, fewer than the other.
+    bounds = {
+        index: (0, kept[index]) for index, (_, truncated) in enumerate(encoded) if truncated and kept[index]
+    }
+    for index in bounds:
+        kept[index] = -1  # not encoded yet
+    while halves := {index: (low + high) // 2 for index, (low, high) in bounds.items() if high - low > 1}:
+        for index, (ids, truncated) in encode_with(halves):
+            low, high = bounds[index]
+            bounds[index] = (low, halves[index]) if truncated else (halves[index], high)
+            if not truncated:
+                encoded[index], kept[index] = (ids, truncated), halves[index]
+    for index, result in encode_with({index: 0 for index in bounds if kept[index] < 0}):
+        encoded[index], kept[index] = result, 0
     return [
-        EncodedSource(ids, truncated, number)
-        for (ids, truncated), number in zip(encoded, dropped, strict=True)
+        EncodedSource(ids, truncated, len(example.demonstrations) - number)
+        for example, (ids, truncated), number in zip(examples, encoded, kept, strict=True)
     ]

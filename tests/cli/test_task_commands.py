@@ -343,6 +343,32 @@ def test_watch_checks_again_what_is_saved_until_ctrl_c(t2t, mood, toy_tasks_dir,
     )
 
 
+def test_watch_sees_that_the_data_were_mended(t2t, tmp_path, monkeypatch):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text,mood\nI won.,happy\nI lost.,sda\n")
+    task = tmp_path / "mine.yaml"
+    task.write_text(
+        "task: mine\ncluster: toys\ndescription: A mood.\n"
+        "dataset: {files: {test: rows.csv}}\n"
+        "labels: [happy, sad]\nlabel_column: mood\nmetrics: [accuracy]\n"
+        'templates: [{name: ask, source: "{{text}}", target: "{{label_name}}"}]\n'
+        "examples: [{text: I slept., mood: happy}]\n"
+    )
+    passes = iter([lambda: None, lambda: save(rows, rows.read_text().replace("sda", "sad"))])
+
+    def sleep(seconds):
+        try:
+            next(passes)()
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr("t2t.cli.check.time.sleep", sleep)
+    monkeypatch.setattr("t2t.cli.check.time.strftime", lambda format: "12:00:00")
+    ended = t2t("check", task, "--watch")
+    assert "a label that the task lacks: 'sda'" in ended.out
+    assert ended.out.endswith(f"watching; Ctrl-C ends it\n12:00:00 {task}: 0 faults\n")
+
+
 def save(path, text):
     """Write a file with a time of its own, however coarse the file system's clock is."""
     time = path.stat().st_mtime_ns + 1_000_000_000 if path.exists() else 0

@@ -163,6 +163,28 @@ def test_numbers_count_with_their_signs_and_points(make):
     assert Task.load(made.path).file.metrics == ("accuracy",)
 
 
+@pytest.mark.parametrize(
+    ("name", "target", "references", "metric"),
+    [
+        ("labels", '{{ labels | join("; ") or "none" }}', None, "item_f1"),
+        ("references", "{{ references[0] }}", "{{ references }}", "exact_match"),
+    ],
+)
+def test_lists_are_items_or_answers_of_which_each_is_right(make, name, target, references, metric):
+    lists = [["red"] * (n % 2) + [f"green {n}"] for n in range(len(TEXTS))]
+    made = make("rows.jsonl", f"text {name}", list(zip(TEXTS, lists, strict=True)), target=name)
+    file = Task.load(made.path).file
+    assert {template.target for template in file.templates} == {target}
+    assert (file.references, file.metrics[0]) == (references, metric)
+    assert first_targets(made) == [items[0] if references else "; ".join(items) for items in lists[:3]]
+
+
+def test_a_nested_column_is_told(make):
+    rows = [({"title": text}, "xy"[n % 2]) for n, text in enumerate(TEXTS)]
+    with pytest.raises(DataError, match="a template reads what is inside a column as"):
+        make("rows.jsonl", "doc label", rows)
+
+
 def test_of_two_columns_without_telling_names_the_second_is_the_answer(make):
     made = make("a.csv", "english french", [(text, text.upper()) for text in TEXTS])
     assert guessed(made)[:3] == ("writing", "french", ["english"])

@@ -63,6 +63,7 @@ def test_instances_of_an_imported_task_carry_official_names(tmp_path, toy_tasks_
     (tmp_path / "rows.jsonl").write_text('{"input": "It barks.", "outputs": ["dog", "hound"]}\n')
     task = Task.load(path)
     instances = read_instances([task])
+    assert read_instances([task.file.path]) == instances
     assert instances == [Instance(("task5_a_b", "test:0"), ("dog", "hound"), "task5_a.b", "Pets and Fish")]
     scores = official_scores(instances, {("task5_a_b", "test:0"): "Hound!"}).scores
     assert scores["exact_match_for_pets_and_fish_default_track"] == 100

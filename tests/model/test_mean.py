@@ -55,5 +55,16 @@ def test_models_that_do_not_match_have_no_mean(tmp_path, tokenizer):
         load_mean_model([tmp_path / "a", tmp_path / "small"], device="cpu")
     with pytest.raises(ModelError, match="their tokenizers differ"):
         load_mean_model([tmp_path / "a", tmp_path / "other"], device="cpu")
-    with pytest.raises(ModelError, match="no mean of no models"):
-        load_mean_model([])
+
+
+@pytest.mark.parametrize("names", [[], "starter"])
+def test_a_mean_is_of_a_list(names):
+    with pytest.raises(ModelError, match="a mean is of a list of models, not of"):
+        load_mean_model(names)
+
+
+def test_any_iterable_keeps_the_record(tmp_path, tokenizer):
+    for seed, name in enumerate("ab"):
+        save(tmp_path / name, tokenizer, seed, tasks=[name])
+    mean = t2t.Text2Text.load_mean((tmp_path / name for name in "ab"), device="cpu")
+    assert len(mean.places) == 2

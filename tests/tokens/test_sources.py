@@ -3,7 +3,7 @@
 import pytest
 
 from t2t.inference.prompts import Prompt
-from t2t.tokens import encode_sources, train_tokenizer
+from t2t.tokens import encode_sources, encode_texts, train_tokenizer
 
 SHOWN = ("one two three four\n", "five six\n")
 SOURCE = "intro\n" + "".join(SHOWN) + "seven eight"
@@ -47,3 +47,21 @@ def test_long_and_short_sources_do_not_disturb_each_other(tokenizer):
     assert [one.num_dropped_demonstrations for one in encoded] == [0, 2, 0]
     alone = [encode_sources(tokenizer, [prompt], max_len=limit)[0] for prompt in prompts]
     assert [one.ids.tolist() for one in encoded] == [one.ids.tolist() for one in alone]
+
+
+@pytest.mark.parametrize("number", [1, 2, 5, 16])
+def test_as_many_demonstrations_stay_as_fit(tokenizer, number, monkeypatch):
+    shown = tuple(f"{word}\n" for word in ("one", "two", "three", "four") * 4)[:number]
+    source = "".join(shown) + "eight"
+    calls = []
+    monkeypatch.setattr(
+        "t2t.tokens.sources.encode_texts",
+        lambda tokenizer, texts, **options: calls.append(1) or encode_texts(tokenizer, texts, **options),
+    )
+    for kept in range(number + 1):
+        wanted = tokenizer("".join(shown[:kept]) + "eight").input_ids
+        calls.clear()
+        encoded = encode(tokenizer, len(wanted), source, shown)
+        assert encoded.num_dropped_demonstrations == number - kept
+        assert encoded.ids.tolist() == wanted
+        assert len(calls) <= 2 + number.bit_length()

@@ -94,7 +94,7 @@ def guess_task(table: Table, *, target: str | None = None) -> Guess:
         )
     inputs = _inputs(table, column, ())
     if not _has_few_values(column):
-        return _checked(table, Guess("writing", column, inputs, f"{{{{ {column.name} }}}}"))
+        return _checked(table, Guess("writing", column, inputs, _written(column)))
     return _checked(table, _classification(column, inputs))
 
 
@@ -133,7 +133,9 @@ def _checked(table: Table, guess: Guess) -> Guess:
             f'beside the answers in "{column.source}" there is no column to read',
             where=where,
             have=[other.source for other in table.columns],
-            mend="name another column: --target COLUMN",
+            mend="a template reads what is inside a column as {{ column.name }}: write the file by hand"
+            if any(other.is_all(dict) for other in table.columns)
+            else "name another column: --target COLUMN",
         )
     return guess
 
@@ -148,6 +150,14 @@ def _classification(column: Column, inputs: tuple[Column, ...]) -> Guess:
         expression = "{{ answer_choices[label] }}"
         return Guess("classification", column, inputs, expression, answers=answers, uses_labels=True)
     return Guess("classification", column, inputs, f"{{{{ {column.name} }}}}", answers=answers)
+
+
+def _written(column: Column) -> str:
+    """Free text; the first of several acceptable texts; or the items of a list, as `item_f1` reads them."""
+    if column.is_alternatives:
+        return f"{{{{ {column.name}[0] }}}}"
+    shown = f'{column.name} | join("; ") or "none"' if column.is_items else column.name
+    return f"{{{{ {shown} }}}}"
 
 
 def _sort_key(answer: str) -> tuple[float, str]:

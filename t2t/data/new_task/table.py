@@ -69,6 +69,16 @@ class Column:
         )
 
     @property
+    def is_items(self) -> bool:
+        """Whether it holds lists of texts, perhaps empty ones: labels or tags."""
+        return self.is_all(list) and all(isinstance(item, str) for value in self.given for item in value)
+
+    @property
+    def is_alternatives(self) -> bool:
+        """Whether it holds lists of texts of which each is an acceptable answer, as its name says."""
+        return self.is_items and self.spoken.split()[-1:] in (["references"], ["answers"], ["outputs"])
+
+    @property
     def is_number(self) -> bool:
         return self.is_all(int, float) or (
             self.is_all(str) and all(re.fullmatch(r"-?\d+([.,]\d+)?", value) for value in self.given)

@@ -8,14 +8,8 @@ from t2t.data.new_task.table import Column
 
 MAX_LISTED = 20  # choices in a source
 _PLAIN_NAMES = {
-    "label",
-    "labels",
-    "label name",
-    "class",
-    "target",
-    "gold",
-    "y",
-    "output",
+    *("label", "labels", "label name", "class", "target", "gold", "y", "output"),
+    *("outputs", "answers", "references"),
 }  # say nothing about the answer
 _THINGS = {
     *("text", "sentence", "review", "tweet", "comment", "message", "question", "title", "headline"),

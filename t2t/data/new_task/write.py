@@ -70,6 +70,8 @@ def _answers(guess: Guess) -> Iterator[str]:
         yield f"labels: {_list(guess.answers)}  # as the data write them"
         yield f"label_column: {_quoted(guess.target.name)}"
     yield f"metrics: [{_metrics(guess)}]"
+    if guess.target.is_alternatives and guess.kind == "writing":
+        yield f"references: {_single_quoted(f'{{{{ {guess.target.name} }}}}')}  # each is as good as another"
     yield "languages: [en]  # of the texts"
 
 
@@ -78,6 +80,8 @@ def _metrics(guess: Guess) -> str:
         return "accuracy, macro_f1"
     if guess.kind == "multiple choice" or guess.target.is_number:  # to exact_match, -5 and 5 are one
         return "accuracy"
+    if guess.target.is_items and not guess.target.is_alternatives:
+        return "item_f1"
     return "exact_match, squad_f1" if guess.target.mean_words <= SHORT_ANSWER else "rouge_l"
 
 
