@@ -351,7 +351,8 @@ def test_watch_sees_that_the_data_were_mended(t2t, tmp_path, monkeypatch):
         "task: mine\ncluster: toys\ndescription: A mood.\n"
         "dataset: {files: {test: rows.csv}}\n"
         "labels: [happy, sad]\nlabel_column: mood\nmetrics: [accuracy]\n"
-        'templates: [{name: ask, source: "{{text}}", target: "{{label_name}}"}]\n'
+        'templates: [{name: ask, source: "{{text}}", target: "{{answer_choices[label]}}",'
+        " answer_choices: [happy, sad]}]\n"
         "examples: [{text: I slept., mood: happy}]\n"
     )
     passes = iter([lambda: None, lambda: save(rows, rows.read_text().replace("sda", "sad"))])
