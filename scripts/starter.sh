@@ -4,7 +4,7 @@
 #   T2T_DATA=folder of task data, <task>/train.jsonl.gz and so on
 #   NATURAL_INSTRUCTIONS=folder of Super-NaturalInstructions, as t2t import natural-instructions reads it
 # A step whose result is in runs/starter-1/ is left out, and a run that was interrupted goes on: call it again at
-# any time, but remove that folder after a change of the recipe, with which nothing there is compared. About seven
+# any time, but remove that folder after a change of the recipe, with which nothing there is compared. About ten
 # hours on two CPU cores.
 #
 # SMOKE=folder goes through the same steps with a tiny model in about a minute: it works in that folder, which is
@@ -36,6 +36,7 @@ num_texts=40000
 num_recall=50000
 num_symbols=20000
 num_rules=30000
+num_examples=60000
 limit=300                  # rows of a task that are scored
 smoke=()
 if [[ -n "${SMOKE:-}" ]]; then
@@ -47,6 +48,7 @@ if [[ -n "${SMOKE:-}" ]]; then
     num_recall=20
     num_symbols=20
     num_rules=20
+    num_examples=20
     limit=1
     smoke=(training.num_steps=2 training.batch_size=2 training.compile=false)
     smoke+=(training.eval_every=2 training.num_eval_batches=1)
@@ -145,5 +147,24 @@ train finetune "$run/train-sni-more" scripts/starter_sni.yaml "model.init_from=$
 train finetune "$run/train-sni-last" scripts/starter_sni.yaml "model.init_from=$run/train-sni-more/model" "$sni_dirs" \
     seed=2 training.num_steps=3200 optim.lr=0.01 "mixture.weights={rules: 0.25}" \
     'mixture.templates={"task*": [definition and examples]}'
-score "$run/train-sni-last/model" "$run/scores-sni.json" --groups natural_instructions
+# Two more from there, one of them with other examples in each prompt; the mean of both answers better than either.
+train finetune "$run/train-sni-a" scripts/starter_sni.yaml "model.init_from=$run/train-sni-last/model" "$sni_dirs" \
+    seed=3 training.num_steps=5000 optim.lr=0.01 "mixture.weights={rules: 0.25}" \
+    'mixture.templates={"task*": [definition and examples]}'
+make_folder "$run/examples" $python scripts/starter_examples.py "$run/natural_instructions" scripts/starter_sni.yaml \
+    --num-rows "$num_examples"
+train finetune "$run/train-sni-b" scripts/starter_sni.yaml "model.init_from=$run/train-sni-last/model" \
+    "${sni_dirs%]},$run/examples]" seed=4 training.num_steps=4000 optim.lr=0.01 "mixture.weights={rules: 0.25}" \
+    'mixture.templates={"task*": [definition and examples], examples: [definition and examples, examples]}'
+if [[ ! -d "$run/model-sni" ]]; then
+    $python - "$run"/train-sni-{a,b}/model "$run/model-sni" <<'PYTHON'
+import sys
+
+import t2t
+
+*models, mean = sys.argv[1:]
+t2t.Text2Text.load_mean(models, device="cpu").save(mean)
+PYTHON
+fi
+score "$run/model-sni" "$run/scores-sni.json" --groups natural_instructions
 write_card

@@ -11,6 +11,8 @@ from string import punctuation
 
 import jsonlines
 
+import t2t
+
 NUM_DOCUMENTS = 2_000  # whose words are counted
 NUM_WORDS = 5_000
 LONGEST_ROW = 1400  # characters of texts in a prompt, so that about 400 tokens are enough
@@ -83,6 +85,19 @@ def ended(text: str) -> str:
     """The text with a full stop, where no mark ends it: as the collection's own prompts have it."""
     text = text.strip()
     return text if text.endswith(tuple(punctuation)) else f"{text}."
+
+
+def trained_tasks(folder: Path, run: Path) -> list[Path]:
+    """The task files in a folder that a run trains on: what the run's YAML holds out is left out."""
+    # Of the run's mixture this folder alone: the run itself may want the task that is made of it.
+    overrides = [
+        f"mixture.tasks=[{folder.name}]",
+        f"mixture.tasks_dirs=[{folder}]",
+        "mixture.weights={}",
+        "mixture.templates={}",
+    ]
+    trained = t2t.load_mixture(run, overrides).num_rows
+    return [path for name, path in t2t.find_task_files(folder).items() if name in trained]
 
 
 def take_rows(make: Callable[[], dict | None], num_rows: int, source: str) -> list[dict]:

@@ -20,7 +20,15 @@ from itertools import islice
 from pathlib import Path
 from string import ascii_uppercase
 
-from starter_made_up import LONGEST_ROW, TEMPLATES, ended, frequent_words, take_rows, write_task
+from starter_made_up import (
+    LONGEST_ROW,
+    TEMPLATES,
+    ended,
+    frequent_words,
+    take_rows,
+    trained_tasks,
+    write_task,
+)
 
 import t2t
 
@@ -76,15 +84,7 @@ def main() -> None:
         parser.error(
             f"{args.corpus} has {len(words)} words of three letters or more; a row may need {NUM_WORDS}"
         )
-    # Of the run's mixture this folder alone: the run itself may want the task that is made here.
-    overrides = [
-        f"mixture.tasks=[{args.tasks.name}]",
-        f"mixture.tasks_dirs=[{args.tasks}]",
-        "mixture.weights={}",
-        "mixture.templates={}",
-    ]
-    trained = t2t.load_mixture(args.run, overrides).num_rows
-    paths = [path for name, path in t2t.find_task_files(args.tasks).items() if name in trained]
+    paths = trained_tasks(args.tasks, args.run)
     tasks = [task for path in paths if (task := read_labelled(t2t.Task.load(path)))]
     print(f"{len(tasks)} of {len(paths)} tasks have a few short answers", flush=True)
     rng = random.Random(0)

@@ -124,7 +124,10 @@ def test_the_whole_script_makes_a_model_with_a_card(data, tmp_path):
     card = (run / "starter" / "MODEL_CARD.md").read_text()
     runs = re.findall(r"^\| ([a-z-]+) \| 2 \| 4 \|", card, re.MULTILINE)
     assert runs[:5] == ["train-recall", "pretrain", "pretrain-copying", "train-tasks", "train-more"]
-    assert runs[5:] == ["train-sni", "train-sni-more", "train-sni-last"]
+    assert runs[5:8] == ["train-sni", "train-sni-more", "train-sni-last"]
+    assert runs[8:] == ["train-sni-a", "train-sni-b"]
+    mean = json.loads((run / "model-sni" / "training.json").read_text())
+    assert {"symbols", "rules", "examples", *LABELLED} <= set(mean["tasks"])
     assert "| winogrande | accuracy |" in card
     assert "| task296_storycloze_correct_end_classification | exact_match |" in card
     assert "| sentences of the corpus, rules made up by scripts/starter_rules.py | rules |" in card
@@ -133,6 +136,7 @@ def test_the_whole_script_makes_a_model_with_a_card(data, tmp_path):
     assert {path: path.read_bytes() for path in (ROOT / "t2t" / "starter").iterdir()} == shipped
     check_symbols(run / "symbols")
     check_rules(run / "rules")
+    check_examples(run / "examples")
 
     weights = run / "train-more" / "model" / "model.safetensors"
     made = weights.stat().st_mtime_ns
@@ -147,6 +151,17 @@ def check_rules(folder: Path) -> None:
     for row in rows:
         assert row["output"] not in [one["output"] for one in row["shown"]]
         assert row["shown"] or row["definition"] != "Do the same as in the examples."
+
+
+def check_examples(folder: Path) -> None:
+    """Every row is an instance beside others of its task, as they are in the data."""
+    for line in (folder / "train.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        instances = [(one["input"], one["output"]) for one in [*row["shown"], row]]
+        assert 2 <= len(set(instances)) == len(instances) <= 5
+        for text, output in instances:
+            number, _ = text.split(" apples.")
+            assert output == ("many" if int(number) > 2 else "few")
 
 
 def check_symbols(folder: Path) -> None:
