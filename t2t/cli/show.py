@@ -57,7 +57,7 @@ def show(
     for each in templates:
         try:
             render = each.render if loaded.file.has_target(each, context) else each.render_source
-            shown.append(_document(render(context, example_id=example_id), counter))
+            shown.append(_document(render(context), counter))
         except T2TError as fault:  # the others help to see why
             failed.append(fault)
             shown.append({"template": each.name, "error": str(fault)})

@@ -234,15 +234,7 @@ class _Source:
 
     def render(self, place: int, template: Template) -> RenderedExample:
         example_id, row = self.rows[place]
-        try:
-            return template.render(row, example_id=example_id)
-        except TemplateError as error:
-            raise TemplateError(
-                f'row "{example_id}" of task "{self.task.name}": {error.problem}',
-                where=error.where,
-                have=error.have,
-                mend=error.mend,
-            ) from error
+        return template.render(row, example_id=example_id)
 
 
 def _check_tasks(tasks: Sequence[Task], held_out: Collection[str]) -> None:

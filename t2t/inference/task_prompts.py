@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from t2t.errors import InferenceError, Location
+from t2t.errors import DataError, InferenceError, Location
 from t2t.inference.prompts import Prompt
 from t2t.templates.few_shot import choose_demonstrations, with_demonstrations
 from t2t.templates.task_file import TaskFile
@@ -92,7 +92,12 @@ def _contexts(file: TaskFile, rows: Rows, name: str) -> Iterator[tuple[str, Row]
                 where=Location(field=f"{file.task}, {row_id}"),
                 mend='write {"column": value, ...} for one row, and a list of such for several',
             )
-        yield row_id, file.context(values)
+        try:
+            context = file.context(values)
+        except DataError as fault:
+            problem = f'row "{row_id}": {fault.problem}'
+            raise type(fault)(problem, where=fault.where, have=fault.have, mend=fault.mend) from fault
+        yield row_id, context
 
 
 def _check_shots(shots: int, pools: Mapping[str, Sequence[RenderedExample]]) -> None:

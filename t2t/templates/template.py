@@ -10,7 +10,8 @@ language is Jinja as `sandbox.py` restricts it; a name that the row lacks is an 
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -158,24 +159,38 @@ class Template(BaseModel):
 
         Args:
             row: columns under the names that the template reads (`TaskFile.context` gives them).
-            example_id: carried along to every report.
+            example_id: carried along to every report, and named by errors.
         Raises: TemplateError for a missing column, an empty text, or a target outside the answer choices.
         """
-        choices = self._choices(row)
-        query = self._query(row, choices, example_id)
-        target = self._text("target", row if choices is None else {**row, "answer_choices": choices})
-        if choices is not None and target not in choices:
-            raise self._error(
-                "target", f'gives a target outside its answer choices: "{target}"', have=choices
-            )
-        references: tuple[str, ...] = (target,)
-        if self._origin.references is not None and choices is None and self.about.original_task:
-            references = self._texts("references", self._origin.references, row)
-        return replace(query, target=target, references=references)
+        with self._naming(example_id):
+            choices = self._choices(row)
+            query = self._query(row, choices, example_id)
+            target = self._text("target", row if choices is None else {**row, "answer_choices": choices})
+            if choices is not None and target not in choices:
+                raise self._error(
+                    "target", f'gives a target outside its answer choices: "{target}"', have=choices
+                )
+            references: tuple[str, ...] = (target,)
+            if self._origin.references is not None and choices is None and self.about.original_task:
+                references = self._texts("references", self._origin.references, row)
+            return replace(query, target=target, references=references)
 
     def render_source(self, row: Mapping[str, Any], *, example_id: str = "") -> RenderedExample:
         """Source and answer choices of a row, which needs no label. Raises: TemplateError, as `render`."""
-        return self._query(row, self._choices(row), example_id)
+        with self._naming(example_id):
+            return self._query(row, self._choices(row), example_id)
+
+    @contextmanager
+    def _naming(self, example_id: str) -> Iterator[None]:
+        """Errors in here begin with the row, where it has an id."""
+        try:
+            yield
+        except TemplateError as fault:
+            if not example_id:
+                raise
+            row = f'row "{example_id}" of task "{self.task}"' if self.task else f'row "{example_id}"'
+            problem = f"{row}: {fault.problem}"
+            raise TemplateError(problem, where=fault.where, have=fault.have, mend=fault.mend) from fault
 
     def _choices(self, row: Mapping[str, Any]) -> tuple[str, ...] | None:
         """The answer choices as the template's texts read them: in label order, some perhaps twice."""

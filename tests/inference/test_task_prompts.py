@@ -1,7 +1,7 @@
 import pytest
 
 from t2t.data.task import Task
-from t2t.errors import InferenceError, TaskNotFoundError, TemplateError
+from t2t.errors import DataError, InferenceError, TaskNotFoundError, TemplateError
 from t2t.inference.task_prompts import choose_templates, task_prompts
 from t2t.templates.task_file import TaskFile
 
@@ -170,3 +170,25 @@ def test_unknown_names_come_back_with_the_nearest(mood, t5):
         t5.run(mood, {"text": "x"}, template="god day")
     with pytest.raises(TaskNotFoundError):
         t5.run("nowhere/toy_mood.yaml", {"text": "x"})
+
+
+def test_a_row_that_does_not_render_is_named(mood):
+    rows = [{"text": "It rained."}, {"txt": "We won."}]
+    with pytest.raises(TemplateError) as raised:
+        prompts_for(mood, rows)
+    problem = 'template "happy or sad" reads a column that the dataset lacks: "text"'
+    assert raised.value.problem == f'row "row:1" of task "toy_mood": {problem}'
+    with pytest.raises(TemplateError) as raised:
+        prompts_for(mood, [("mine:7", rows[1])])
+    assert raised.value.problem == f'row "mine:7" of task "toy_mood": {problem}'
+
+
+def test_a_row_with_an_unknown_label_is_named(mood):
+    labelled = [{"text": "We won.", "label": "happy"}, {"text": "We lost.", "label": "sed"}]
+    problem = "a row of task \"toy_mood\" has a label that the task lacks: 'sed'"
+    with pytest.raises(DataError) as raised:
+        prompts_for(mood, labelled)
+    assert raised.value.problem == f'row "row:1": {problem}'
+    with pytest.raises(DataError) as raised:
+        prompts_for(mood, labelled[:1], shots=1, demonstrations=labelled)
+    assert raised.value.problem == f'row "demonstration:1": {problem}'

@@ -19,6 +19,18 @@ def error_of(template: Template, row=ROW) -> str:
     return str(caught.value)
 
 
+def test_an_error_begins_with_the_row_where_that_has_an_id():
+    for render in (template("{{ txt }}").render, template("{{ txt }}").render_source):
+        with pytest.raises(TemplateError) as caught:
+            render(ROW, example_id="test:3")
+        assert str(caught.value) == (
+            'row "test:3": template "t" reads a column that the dataset lacks: "txt"\n'
+            "  where: source\n"
+            "  have:  label, options, text\n"
+            '  mend:  did you mean "text"?'
+        )
+
+
 def test_a_row_becomes_source_target_and_choices():
     sentiment = template(
         "{{ text }} {{ answer_choices | join(' or ') }}?",

@@ -1,7 +1,7 @@
 """Try each template on rows: what fails is a fault, and what comes out is what the other lints look at."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from t2t.errors import DataError, Location, T2TError, TaskFileError, did_you_mean
@@ -117,7 +117,8 @@ def _try(
     for example_id, context in contexts:
         try:
             if file.has_target(template, context):
-                rendered.append(template.render(context, example_id=example_id))
+                # Without its id, which an error would begin with: one fault stands for several rows here.
+                rendered.append(replace(template.render(context), example_id=example_id))
                 tried.append(context)
             else:
                 template.render_source(context)
