@@ -246,6 +246,8 @@ class _Environment(ImmutableSandboxedEnvironment):
             argument, tuple | list | dict | Namespace
         ):  # to hash or to name one in an error is work
             raise Refused(f"it looks up a {type(argument).__name__}")
+        if isinstance(argument, jinja2.Undefined):
+            str(argument)  # raises by its name; to Jinja it would be an element that is not there
         return super().getitem(obj, argument)
 
     def call(self, context: Any, function: Any, *args: Any, **kwargs: Any) -> Any:

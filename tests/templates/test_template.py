@@ -161,6 +161,11 @@ def test_a_template_pickles_after_use():
             "  mend:  list the words under labels: of the task, in the order of the choices",
         ),
         (
+            {"target": "{{ answer_choices[lable] }}", "answer_choices": ["bad", "good"]},
+            'template "t" reads a column that the dataset lacks: "lable"\n'
+            '  where: target\n  have:  label, options, text\n  mend:  did you mean "label"?',
+        ),
+        (
             {"source": "{{ text + 1 }}"},
             'template "t" does not render: can only concatenate str (not "int") to str\n  where: source',
         ),
