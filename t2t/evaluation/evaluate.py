@@ -62,7 +62,7 @@ def evaluate(
 ) -> Evaluation:
     """Score a model on tasks through their templates.
 
-    All rows are read before the first is asked, so that missing data are noticed at once.
+    All rows are read and rendered before the first is asked, so that their faults are noticed at once.
 
     Args:
         tasks: names, paths of task files, or tasks.
@@ -99,6 +99,8 @@ def evaluate(
         Questions.prepare(task, templates=templates, split=split, limit=limit, with_pool=any(shots))
         for task in loaded
     ]
+    for questions in asked:
+        questions.check(shots=max(shots))
     conditions = [(k, seed + n) for k in shots for n in range(seeds if k else 1)]
     total = len(conditions) * sum(len(questions.rows) * len(questions.templates) for questions in asked)
     results: list[Result] = []

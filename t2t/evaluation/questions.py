@@ -75,6 +75,14 @@ class Questions:
         """
         return [template.render(row, example_id=example_id) for example_id, row in self.rows]
 
+    def check(self, *, shots: int) -> None:
+        """Render every row by every template once, with as many demonstrations as it will ever have.
+
+        Raises: TemplateError for a row that does not render, DataError where there are fewer than shots.
+        """
+        for template in self.templates:
+            self.with_shots(self.examples(template), template, shots=shots, seed=0)
+
     def with_shots(
         self, examples: Sequence[RenderedExample], template: Template, *, shots: int, seed: int
     ) -> list[RenderedExample]:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from t2t.errors import EvaluationError
+from t2t.data.task import Task
+from t2t.errors import DataError, EvaluationError, TemplateError
 from t2t.evaluation import evaluate
 from t2t.evaluation.results import bootstrap_weights
 from t2t.inference import Text2Text
@@ -205,3 +206,37 @@ def test_tasks_are_a_list_of_different_ones(rule_model, mood):
     assert str(caught.value) == "a task is named twice: toy_mood, toy_mood"
     with pytest.raises(EvaluationError, match=r"^a task is named twice: toy_mood, toy_mood$"):
         evaluate(rule_model(knows_all), [mood, mood.file.path])  # in two spellings
+
+
+def test_a_row_that_a_later_template_cannot_render_is_told_before_the_first_question(
+    rule_model, toy_tasks_dir, toy_data_root
+):
+    path = toy_tasks_dir / "mood" / "toy_mood.yaml"
+    path.write_text(path.read_text().replace("{{text}} How", "{% if 'game 6' not in text %}{{text}} How"))
+    path.write_text(path.read_text().replace("do I feel?", "do I feel?{% endif %}"))
+    model = rule_model(knows_all)
+    with pytest.raises(TemplateError) as caught:
+        evaluate(model, [Task.load(path, data_root=toy_data_root)])
+    assert caught.value.problem == (
+        'row "test:6" of task "toy_mood": template "how do I feel" gives an empty source for this row'
+    )
+    assert model.asked == []
+
+
+def test_too_few_rows_for_the_most_shots_are_told_before_the_first_question(rule_model, mood, toy_data_root):
+    (toy_data_root / "toy_mood" / "train.jsonl").unlink()  # then there are the three of the task file
+    model = rule_model(knows_all)
+    with pytest.raises(DataError, match=r'^4 demonstrations asked for, but only 3 rows of task "toy_mood"'):
+        evaluate(model, [mood], shots=[0, 4])
+    assert model.asked == []
+
+
+def test_a_row_without_a_label_is_told_with_its_column(rule_model, mood, toy_data_root):
+    with open(toy_data_root / "toy_mood" / "test.jsonl", "a") as file:
+        file.write('{"text": "It rained.", "label": null}\n')
+    with pytest.raises(TemplateError) as caught:
+        evaluate(rule_model(knows_all), [mood])
+    assert caught.value.problem == (
+        'row "test:8" of task "toy_mood": template "happy or sad" reads a column that the dataset lacks: '
+        '"label"'
+    )
