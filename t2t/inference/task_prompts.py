@@ -48,13 +48,13 @@ def task_prompts(
     if shots:
         given = file.examples if demonstrations is None else demonstrations
         name = "examples" if demonstrations is None else "demonstration"
-        labelled = list(_contexts(file, given, name))
+        labelled = list(_contexts(file, given, name, needs_label=True))
         for template in templates:
             pools[template.name] = [template.render(row, example_id=row_id) for row_id, row in labelled]
     _check_shots(shots, pools)
     return (
         _prompt(template, example_id, row, shots=shots, pool=pools.get(template.name, []), seed=seed)
-        for example_id, row in _contexts(file, rows, "row")
+        for example_id, row in _contexts(file, rows, "row", needs_label=False)
         for template in templates
     )
 
@@ -80,7 +80,7 @@ def _prompt(
     return Prompt.of(query)
 
 
-def _contexts(file: TaskFile, rows: Rows, name: str) -> Iterator[tuple[str, Row]]:
+def _contexts(file: TaskFile, rows: Rows, name: str, *, needs_label: bool) -> Iterator[tuple[str, Row]]:
     """Pairs (example_id, row under the names that templates use)."""
     for index, row in enumerate(rows):
         # What is no mapping and no pair is a slip, such as a text whose letters are taken for rows.
@@ -93,7 +93,7 @@ def _contexts(file: TaskFile, rows: Rows, name: str) -> Iterator[tuple[str, Row]
                 mend='write {"column": value, ...} for one row, and a list of such for several',
             )
         try:
-            context = file.context(values)
+            context = file.context(values, needs_label=needs_label)
         except DataError as fault:
             problem = f'row "{row_id}": {fault.problem}'
             raise type(fault)(problem, where=fault.where, have=fault.have, mend=fault.mend) from fault

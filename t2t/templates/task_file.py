@@ -168,11 +168,13 @@ class TaskFile(Strict):
             mend=did_you_mean(name, have),
         )
 
-    def context(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def context(self, row: Mapping[str, Any], *, needs_label: bool = True) -> dict[str, Any]:
         """A row of the dataset as the templates read it; a row in that form already stays as it is.
 
         A row without a label, or with null or a blank cell for it, is given neither `label` nor `label_name`.
 
+        Args:
+            needs_label: False takes a hidden label, which is -1 or NaN, for none.
         Raises: DataError for a label that is neither one of `labels` nor an index into them;
             HiddenLabelError if it is -1 or NaN.
         """
@@ -187,7 +189,13 @@ class TaskFile(Strict):
         if label is None or is_blank:
             values.pop(self.label_column, None)
             return values
-        index = self._label_index(label, values.get("label_name"))
+        try:
+            index = self._label_index(label, values.get("label_name"))
+        except HiddenLabelError:
+            if needs_label:
+                raise
+            values.pop(self.label_column)
+            return values
         return {**values, "label": index, "label_name": self.labels[index]}
 
     @property

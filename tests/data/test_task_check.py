@@ -49,3 +49,12 @@ def test_two_files_of_one_split_are_a_fault(mood, toy_data_root):
 def test_a_file_that_cannot_be_read_is_one_fault(tmp_path):
     [fault] = check_task_with_data(tmp_path / "none.yaml", num_rows=2)
     assert fault.problem == "cannot read the file: No such file or directory"
+
+
+def test_a_test_split_whose_labels_are_hidden_is_passed_over(mood, toy_data_root):
+    hidden = json.dumps({"text": "We won.", "label": -1}) + "\n"
+    (toy_data_root / "toy_mood" / "test.jsonl").write_text(hidden * 3)
+    assert check_task_with_data(mood, num_rows=2, data_root=toy_data_root) == []
+    (toy_data_root / "toy_mood" / "train.jsonl").write_text(hidden * 3)
+    [fault] = check_task_with_data(mood, num_rows=2, data_root=toy_data_root)
+    assert fault.problem.startswith('row "train:0": ')

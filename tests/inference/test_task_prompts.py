@@ -1,7 +1,7 @@
 import pytest
 
 from t2t.data.task import Task
-from t2t.errors import DataError, InferenceError, TaskNotFoundError, TemplateError
+from t2t.errors import DataError, HiddenLabelError, InferenceError, TaskNotFoundError, TemplateError
 from t2t.inference.task_prompts import choose_templates, task_prompts
 from t2t.templates.task_file import TaskFile
 
@@ -192,3 +192,12 @@ def test_a_row_with_an_unknown_label_is_named(mood):
     with pytest.raises(DataError) as raised:
         prompts_for(mood, labelled[:1], shots=1, demonstrations=labelled)
     assert raised.value.problem == f'row "demonstration:1": {problem}'
+
+
+@pytest.mark.parametrize("hidden", [-1, "-1", float("nan")])
+def test_a_hidden_label_is_none_to_a_query_and_a_fault_of_a_demonstration(mood, hidden):
+    row = {"text": "It rained.", "label": hidden}
+    [prompt] = prompts_for(mood, [row])
+    assert prompt.source == "It rained. Is that happy or sad?"
+    with pytest.raises(HiddenLabelError):
+        prompts_for(mood, [row], shots=1, demonstrations=[row])
