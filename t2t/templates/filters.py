@@ -16,7 +16,7 @@ from jinja2 import pass_context, runtime
 from jinja2 import tests as jinja_tests
 from jinja2.utils import Namespace
 
-from t2t.templates.work import CHARACTER, ITEM, Refused, Work, cost_of, printable, text_of
+from t2t.templates.work import AS_TEXT, CHARACTER, ITEM, Refused, Work, cost_of, printable, text_of
 
 JINJA_FILTERS: Mapping[str, Any] = jinja_filters.FILTERS
 JINJA_TESTS: Mapping[str, Any] = jinja_tests.TESTS
@@ -199,8 +199,13 @@ def _choice(context: Context, items: Iterable[Any]) -> Any:
     names = sorted(context.parent.keys() - context.environment.globals.keys() - MADE)
     row = {name: context.parent[name] for name in names}
     context.work.charge(cost_of(row))
-    seed = json.dumps([row, items], default=lambda other: type(other).__name__)
+    seed = json.dumps([row, items], default=_shown)
     return items[int.from_bytes(hashlib.blake2b(seed.encode(), digest_size=8).digest()) % len(items)]
+
+
+def _shown(value: Any) -> str:
+    """What stands for a value that JSON has not."""
+    return str(value) if isinstance(value, AS_TEXT) else type(value).__name__
 
 
 # Filters that `sandbox.build` puts in; a template cannot name them.

@@ -8,7 +8,10 @@ The unit is a nominal nanosecond: about what the operation takes at worst, round
 alone, never on a clock, so a row that renders on one machine renders on every other.
 """
 
-from collections.abc import ItemsView, KeysView, ValuesView
+from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+from datetime import date, time
+from decimal import Decimal
+from types import BuiltinMethodType
 from typing import Any
 
 import jinja2
@@ -21,6 +24,7 @@ CHARACTER = 10
 ITEM = 1_000
 NODE = 500
 
+AS_TEXT = (Decimal, date, time)  # as Parquet and the Hub have them; a datetime is a date
 _LISTS = (list, tuple, range, KeysView, ValuesView)
 
 
@@ -99,13 +103,20 @@ def text_of(work: Work, value: Any) -> str:
 
 
 def printable(value: Any) -> Any:
-    """The value itself if a prompt may hold it. Raises: Refused; UndefinedError for a name without value."""
-    if isinstance(value, str | int | float):
+    """What a prompt may hold of a value: text or a number as it is, a decimal or a date as text.
+
+    Raises: Refused; UndefinedError for a name without value.
+    """
+    if isinstance(value, str | int | float | Decimal | date | time):
         if value != value:
             raise Refused("it prints NaN, which marks a gap in the data; make it null, or leave the row out")
-        return value
+        return str(value) if isinstance(value, AS_TEXT) else value
     if isinstance(value, jinja2.Undefined):
         return str(value)  # raises
     if value is None:
         raise Refused("it prints a column that is null; test for it with {% if %}")
-    raise Refused(f"it prints a {type(value).__name__} where only text or a number makes sense; join it")
+    if isinstance(value, BuiltinMethodType):
+        name = value.__name__
+        raise Refused(f'it prints the method "{name}"; for the column of that name write ["{name}"]')
+    mend = "; join it" if isinstance(value, (*_LISTS, ItemsView, Iterator)) else ""
+    raise Refused(f"it prints a {type(value).__name__} where only text or a number makes sense{mend}")

@@ -224,7 +224,7 @@ def test_it_is_no_answer_choice_either(value, problem):
 def test_a_namespace_is_no_value(use):
     problem = "does not render: a namespace is used as a value; name one of its attributes"
     if use == "n ~ ''":
-        problem = "does not render: it prints a Namespace where only text or a number makes sense; join it"
+        problem = "does not render: it prints a Namespace where only text or a number makes sense"
     assert refusal(DOUBLED + "{{ " + use + " }}") == problem
 
 

@@ -1,4 +1,6 @@
 import pickle
+from datetime import date, datetime, time
+from decimal import Decimal
 
 import pytest
 
@@ -336,3 +338,48 @@ def test_demonstrations_that_the_source_changes_could_not_be_left_out_of_it():
         'template "t" does not show its demonstrations once, as they are\n'
         "  where: source\n  mend:  write {{ demonstrations }} in one place, without a filter"
     )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ value }}",
+        "{{ value ~ '' }}",
+        "{{ [value] | join }}",
+        "{{ ''.join([value]) }}",
+        "{{ value | string }}",
+    ],
+)
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Decimal("1.50"), "1.50"),
+        (date(2024, 2, 29), "2024-02-29"),
+        (time(8, 30), "08:30:00"),
+        (datetime(2024, 2, 29, 8, 30), "2024-02-29 08:30:00"),
+    ],
+)
+def test_decimals_and_dates_are_printed_as_text(source, value, text):
+    assert template(source, "x").render({"value": value}).source == text
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (Decimal("NaN"), "it prints NaN, which marks a gap in the data; make it null, or leave the row out"),
+        ({"a": 1}, "it prints a dict where only text or a number makes sense"),
+        (b"x", "it prints a bytes where only text or a number makes sense"),
+    ],
+)
+def test_what_is_no_list_is_not_to_be_joined(value, problem):
+    shown = error_of(template("{{ value }}"), {"value": value})
+    assert shown == f'template "t" does not render: {problem}\n  where: source'
+
+
+def test_a_column_with_the_name_of_a_method_is_to_be_written_in_brackets():
+    row = {"doc": {"values": "a, b"}}
+    assert error_of(template("{{ doc.values }}"), row) == (
+        'template "t" does not render: it prints the method "values"; for the column of that name write '
+        '["values"]\n  where: source'
+    )
+    assert template('{{ doc["values"] }}', "x").render(row).source == "a, b"
