@@ -79,16 +79,18 @@ def read_rows(path: str | Path) -> Iterator[Row]:
     return _TEXT_READERS[kind](path, _lines(path, f".{compression}" if compression else ""))
 
 
-def read_hub_rows(path: str, name: str | None, split: str) -> Iterator[Row]:
+def read_hub_rows(path: str, name: str | None, split: str, *, label_numbers: bool = False) -> Iterator[Row]:
     """The rows of a dataset on the Hugging Face Hub (or in its local cache), in order.
 
-    A class label comes as its word, since only the dataset knows its own numbering; -1, the Hub's mark of a
-    hidden label, leaves the column out. No code from the Hub is ever run.
+    A class label comes as its word, since only the dataset knows its own numbering, or as its number where
+    that is asked for; -1, the Hub's mark of a hidden label, leaves the column out. No code from the Hub is
+    ever run.
 
     Args:
         path: dataset id, such as "nyu-mll/glue".
         name: its configuration, such as "rte", or None.
         split: split name on the Hub, such as "validation_matched".
+        label_numbers: class labels stay numbers, for templates that know the dataset's numbering.
     Raises: MissingDataError if `datasets` is not installed, or the dataset cannot be had.
     """
     wanted = f'"{path}"' + (f' (configuration "{name}")' if name else "") + f', split "{split}"'
@@ -112,14 +114,14 @@ def read_hub_rows(path: str, name: str | None, split: str) -> Iterator[Row]:
         for column, feature in dataset.features.items()
         if isinstance(feature, datasets.ClassLabel)
     }
-    return (_with_words(row, words) for row in dataset)
+    return (_with_labels(row, words, label_numbers=label_numbers) for row in dataset)
 
 
-def _with_words(row: Row, words: dict[str, list[str]]) -> Row:
+def _with_labels(row: Row, words: dict[str, list[str]], *, label_numbers: bool) -> Row:
     for column, names in words.items():
         index = row.pop(column)
         if index is not None and index >= 0:
-            row[column] = names[index]
+            row[column] = index if label_numbers else names[index]
     return row
 
 

@@ -128,7 +128,8 @@ class Task:
         if split not in dataset.splits:
             raise self._missing(split, tried, have=(*dataset.splits, EXAMPLES))
         try:
-            rows = read_hub_rows(dataset.hub.path, dataset.hub.name, dataset.splits[split])
+            hub = dataset.hub
+            rows = read_hub_rows(hub.path, hub.name, dataset.splits[split], label_numbers=hub.label_numbers)
         except MissingDataError as error:
             raise self._missing(split, [*tried, error.problem], mend=error.mend) from error
         return rows, dataset.hub

@@ -90,6 +90,10 @@ class Hub(Place):
 
     path: str = Field(description="the dataset, such as nyu-mll/glue")
     name: str | None = Field(default=None, description="its configuration, such as rte")
+    label_numbers: bool = Field(
+        default=False,
+        description="class labels stay the Hub's numbers, as imported templates read them",
+    )
 
 
 class Dataset(Strict):

@@ -267,6 +267,13 @@ def test_hub_labels_come_as_words_and_hidden_ones_are_left_out(fake_hub):
     ]
 
 
+def test_hub_labels_stay_numbers_where_that_is_asked_for(fake_hub):
+    assert list(read_hub_rows("nyu-mll/glue", "rte", "test", label_numbers=True)) == [
+        {"premise": "It rains.", "label": 1},
+        {"premise": "It snows."},
+    ]
+
+
 def test_a_hub_failure_names_the_dataset(fake_hub):
     with pytest.raises(MissingDataError) as caught:
         read_hub_rows("nyu-mll/glue", "rte", "validation")

@@ -25,7 +25,7 @@ def no_hub(monkeypatch):
     """The Hub of a machine without a network; gives the list of what was asked of it."""
     asked = []
 
-    def read_hub_rows(*names):
+    def read_hub_rows(*names, label_numbers):
         asked.append(names)
         raise MissingDataError(
             'the Hub dataset "example/toy" cannot be had: ConnectionError: offline', mend="check the network"
@@ -105,8 +105,8 @@ def test_an_unknown_task_is_an_error():
 
 
 def test_without_local_files_the_rows_come_from_the_hub_under_its_own_split_name(mood, monkeypatch):
-    def read_hub_rows(path, name, split):
-        assert (path, name, split) == ("example/toy", "mood", "dev")
+    def read_hub_rows(path, name, split, *, label_numbers):
+        assert (path, name, split, label_numbers) == ("example/toy", "mood", "dev", False)
         return iter([{"text": "Hub row.", "label": "sad"}])
 
     monkeypatch.setattr(task_module, "read_hub_rows", read_hub_rows)
@@ -215,9 +215,8 @@ def test_rows_from_the_hub_get_our_columns(mood, tmp_path, monkeypatch):
     text = mood.read_text(encoding="utf-8")
     assert text.count("hub: {") == 1
     path.write_text(text.replace("hub: {", "hub: {columns: {text: sentence}, "), encoding="utf-8")
-    monkeypatch.setattr(
-        task_module, "read_hub_rows", lambda *names: iter([{"sentence": "We won.", "label": "happy"}])
-    )
+    rows = [{"sentence": "We won.", "label": "happy"}]
+    monkeypatch.setattr(task_module, "read_hub_rows", lambda *names, label_numbers: iter(rows))
     assert list(Task.load(path).rows("train")) == [
         ("train:0", {"text": "We won.", "label": 0, "label_name": "happy"})
     ]

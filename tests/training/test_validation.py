@@ -245,7 +245,7 @@ def task_of(toy_tasks_dir, data_root, name="mood/toy_mood.yaml"):
 
 @pytest.fixture
 def no_hub(monkeypatch):
-    def ask(*_):
+    def ask(*_, **__):
         raise AssertionError("the Hub was asked")
 
     monkeypatch.setattr(task_module, "read_hub_rows", ask)
@@ -265,7 +265,7 @@ def test_a_task_of_the_hub_is_validated(finetune_values, tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     asked = []
 
-    def read_hub_rows(path, name, split):
+    def read_hub_rows(path, name, split, *, label_numbers):
         asked.append((path, name, split))
         return iter([{"text": f"We won game {n}.", "label": "happy"} for n in range(8)])
 

@@ -20,7 +20,7 @@ import yaml
 from t2t.errors import DataError, Location
 from t2t.templates.check.choices import is_named, words_of
 from t2t.templates.importers.jinja_parts import NotConvertible, Part, parts_of, text_of, trimmed
-from t2t.templates.importers.written import Converted, LeftOut, as_metrics, as_name, fault_of
+from t2t.templates.importers.written import Converted, LeftOut, as_hub, as_metrics, as_name, fault_of
 
 METRICS = {
     "acc": "accuracy",
@@ -139,7 +139,7 @@ def _dataset(config: Mapping[str, Any]) -> dict[str, Any]:
     path, name = config.get("dataset_path"), config.get("dataset_name")
     if not isinstance(path, str) or path in FILE_FORMATS:
         return {}  # the user names the files
-    dataset: dict[str, Any] = {"hub": {"path": path, **({"name": str(name)} if name else {})}}
+    dataset: dict[str, Any] = {"hub": as_hub(path, str(name) if name else None)}
     splits = {ours: config[theirs] for ours, theirs in SPLITS.items() if isinstance(config.get(theirs), str)}
     return dataset | ({"splits": splits} if splits else {})
 

@@ -18,7 +18,15 @@ import yaml
 
 from t2t.errors import DataError, Location
 from t2t.templates.importers.jinja_parts import NotConvertible, Part, cut, needed, parts_of, text_of, trimmed
-from t2t.templates.importers.written import Converted, LeftOut, as_metrics, as_name, as_unique, fault_of
+from t2t.templates.importers.written import (
+    Converted,
+    LeftOut,
+    as_hub,
+    as_metrics,
+    as_name,
+    as_unique,
+    fault_of,
+)
 
 SEPARATOR = "|||"
 PROTECTED = "3ed2dface8203c4c9dfb1a5dc58e41e0"  # how a column's own bars look while a template runs there
@@ -118,7 +126,7 @@ def _task(collection: dict[str, Any], file: str) -> tuple[dict[str, Any], list[L
     has_choices = any("answer_choices" in template for template in templates.values())
     task = {
         "description": f"Prompts of promptsource for {dataset}{f' ({subset})' if subset else ''}.",
-        "dataset": {"hub": {"path": dataset, **({"name": subset} if subset else {})}},
+        "dataset": {"hub": as_hub(dataset, subset)},
         "metrics": as_metrics(metrics, "accuracy" if has_choices else "exact_match"),
         "languages": list(dict.fromkeys(languages)) or ["en"],
         "source": {"url": "https://github.com/bigscience-workshop/promptsource"},

@@ -59,6 +59,11 @@ def as_unique(name: str, taken: Collection[str], *, separator: str = " ") -> str
     return unique
 
 
+def as_hub(path: str, name: str | None) -> dict[str, Any]:
+    """`dataset.hub` of a task whose templates know its labels by number: `answer_choices[label]`."""
+    return {"path": path, **({"name": name} if name else {}), "label_numbers": True}
+
+
 def fault_of(template: dict[str, Any]) -> str | None:
     """Why a template of a task cannot be used, as a phrase that goes on from its name."""
     faults = Template.model_validate(template).faults()

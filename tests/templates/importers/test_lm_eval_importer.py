@@ -1,11 +1,14 @@
 """Files in the format of lm-evaluation-harness, written here, become tasks that render as it documents."""
 
 import ast
+import sys
+from types import SimpleNamespace
 
 import jinja2
 import pytest
 import yaml
 
+from t2t.data.task import Task
 from t2t.errors import DataError
 from t2t.templates.importers.lm_eval import convert_lm_eval
 from t2t.templates.importers.written import write_tasks
@@ -85,8 +88,29 @@ def test_dataset_splits_and_metrics_come_along(tmp_path):
     write(tmp_path / "sums.yaml", {**CHOOSING, "doc_to_choice": ["four", "five"]})
     [task] = convert_lm_eval(tmp_path / "sums.yaml", cluster="maths").tasks
     assert (task["task"], task["cluster"]) == ("toy_sums", "maths")
-    assert task["dataset"] == {"hub": {"path": "acme/sums", "name": "easy"}, "splits": {"validation": "dev"}}
+    hub = {"path": "acme/sums", "name": "easy", "label_numbers": True}
+    assert task["dataset"] == {"hub": hub, "splits": {"validation": "dev"}}
     assert task["metrics"] == ["accuracy", "macro_f1"]
+
+
+def test_labels_of_the_hub_look_up_the_choices_of_an_imported_task(tmp_path, monkeypatch):
+    class ClassLabel:
+        names = ("bad", "good")
+
+    class Dataset(list):
+        features: dict = {"question": object(), "place": ClassLabel()}  # noqa: RUF012
+
+    def load_dataset(path, name, *, split):
+        return Dataset([{"question": "2 + 2?", "place": 1}])
+
+    fake = SimpleNamespace(load_dataset=load_dataset, ClassLabel=ClassLabel)
+    monkeypatch.setitem(sys.modules, "datasets", fake)
+    config = {**CHOOSING, "doc_to_choice": ["no", "yes"], "doc_to_target": "{{place}}"}
+    write(tmp_path / "sums.yaml", config)
+    [path] = write_tasks(convert_lm_eval(tmp_path / "sums.yaml").tasks, tmp_path / "out")
+    task = Task.load(path)
+    [(_, row)] = task.rows("validation")
+    assert task.templates[0].render(row).target == "yes"
 
 
 def test_a_visible_delimiter_and_a_prefix_belong_to_the_source(tmp_path):

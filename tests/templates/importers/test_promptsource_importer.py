@@ -6,6 +6,7 @@ import jinja2
 import pytest
 
 from t2t.errors import DataError
+from t2t.templates.dataset import Hub
 from t2t.templates.importers.promptsource import answer_choices, convert_promptsource
 from t2t.templates.importers.written import LeftOut, write_tasks
 from t2t.templates.task_file import TaskFile
@@ -184,7 +185,8 @@ def test_a_collection_becomes_a_task_with_its_metadata(tmp_path):
     [path] = write_tasks([task], tmp_path / "out")
     assert path == tmp_path / "out" / "weather" / "acme_weather_notes_day_one.yaml"
     file = TaskFile.read(path)
-    assert (file.dataset.hub.path, file.dataset.hub.name) == ("Acme/Weather-Notes", "Day.One")
+    hub = Hub(path="Acme/Weather-Notes", name="Day.One", label_numbers=True)
+    assert file.dataset.hub == hub
     assert [template.name for template in file.templates] == ["sunny or rainy", "sunny or rainy 2"]
     assert file.metrics == ("accuracy", "rouge_l", "bleu")
     assert file.languages == ("en",)
