@@ -3,9 +3,11 @@
     description: "About {{subject}}. "                 the source is description, text, prefix and any visible
     doc_to_text: "{{question}}\\nAnswer:"               delimiter, without white space around it
     doc_to_choice: ["{{a}}", "{{b}}"] or an expression answer choices
-    doc_to_target: label, 0 or "{{answer}}"            the target, or the place of the choice that is it
+    doc_to_target: label, 0 or "{{answer}}"            the target, or the place of the choice that is it;
+                                                       of a list of answers the first, and all are references
 
-What a task leaves to Python (`!function`) cannot be converted. Nor are shots: `t2t` adds its own.
+What a task's texts leave to Python (`!function`) cannot be converted. Nor are shots: `t2t` adds its own. How
+answers are scored may differ from there, and is noted.
 
 Format: https://github.com/EleutherAI/lm-evaluation-harness, docs/task_guide.md.
 """
@@ -15,10 +17,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import yaml
+from jinja2 import nodes
 
 from t2t.errors import DataError, Location
 from t2t.templates.check.choices import is_named, words_of
+from t2t.templates.filters import METHODS
 from t2t.templates.importers.jinja_parts import NotConvertible, Part, parts_of, text_of, trimmed
 from t2t.templates.importers.written import Converted, LeftOut, as_hub, as_metrics, as_name, fault_of
 
@@ -39,6 +44,9 @@ FILE_FORMATS = (
     "text",
     "arrow",
 )  # as a dataset's path: its rows are files somewhere
+TEXT_FILTERS = frozenset({"capitalize", "join", "lower", "replace", "string", "title", "trim", "upper"})
+TEXT_METHODS = METHODS[str] - {"partition", "rpartition", "rsplit", "split", "splitlines"}
+PLAIN_FILTERS = ("take_first", "remove_whitespace")  # of answers; these do what happens here anyway
 MAX_INCLUDES = 10  # files that include one another
 
 
@@ -64,6 +72,7 @@ def convert_lm_eval(place: str | Path, *, cluster: str = "lm_eval") -> Converted
     files = sorted(place.rglob("*.yaml")) if place.is_dir() else [place]
     tasks: dict[str, dict[str, Any]] = {}
     left_out: list[LeftOut] = []
+    notes: list[LeftOut] = []
     for file in files:
         shown = str(file.relative_to(place) if place.is_dir() else file)
         try:
@@ -78,11 +87,12 @@ def convert_lm_eval(place: str | Path, *, cluster: str = "lm_eval") -> Converted
         except NotConvertible as failure:
             left_out.append(LeftOut(shown, config["task"], str(failure)))
             continue
+        notes += [LeftOut(shown, config["task"], note) for note in _notes(config)]
         name = as_name(config["task"], taken=tasks)
         tasks[name] = {"task": name, "cluster": cluster, **task}
     if not tasks and not left_out:
         raise DataError("there is no task of lm-evaluation-harness", where=Location(place))
-    return Converted(tuple(tasks.values()), tuple(left_out))
+    return Converted(tuple(tasks.values()), tuple(left_out), tuple(notes))
 
 
 def _read(file: Path, depth: int = 0) -> dict[str, Any]:
@@ -116,7 +126,7 @@ def _task(config: Mapping[str, Any]) -> dict[str, Any]:
             raise NotConvertible(f"uses {key}")
     if config.get("output_type") == "loglikelihood_rolling":
         raise NotConvertible("scores texts as a whole and asks nothing")
-    template = _template(config)
+    template, references = _template(config)
     fault = fault_of(template)
     if fault:
         raise NotConvertible(fault)
@@ -131,8 +141,26 @@ def _task(config: Mapping[str, Any]) -> dict[str, Any]:
         "dataset": _dataset(config),
         "metrics": as_metrics(metrics, "accuracy" if has_choices else "exact_match"),
         "source": {"url": "https://github.com/EleutherAI/lm-evaluation-harness"},
+        **({} if references is None else {"references": references}),
         "templates": [template],
     }
+
+
+def _notes(config: Mapping[str, Any]) -> list[str]:
+    """How the harness scores answers in other ways than this package, as phrases."""
+    notes = []
+    if isinstance(config.get("process_results"), _Python):
+        notes.append("is scored by a Python function there")
+    entries = config.get("filter_list")
+    steps = [
+        step.get("function")
+        for entry in (entries if isinstance(entries, list) else [])
+        for step in (entry.get("filter") or [] if isinstance(entry, dict) else [])
+        if isinstance(step, dict)
+    ]
+    if found := dict.fromkeys(str(step) for step in steps if step not in PLAIN_FILTERS):
+        notes.append(f"filters answers before they are scored there: {', '.join(found)}")
+    return notes
 
 
 def _dataset(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,7 +172,8 @@ def _dataset(config: Mapping[str, Any]) -> dict[str, Any]:
     return dataset | ({"splits": splits} if splits else {})
 
 
-def _template(config: Mapping[str, Any]) -> dict[str, Any]:
+def _template(config: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """The template, and the expression for all acceptable answers where its target may be a list of them."""
     text = config.get("doc_to_text")
     if not isinstance(text, str):
         raise NotConvertible("has no text for doc_to_text")
@@ -158,18 +187,61 @@ def _template(config: Mapping[str, Any]) -> dict[str, Any]:
         template["answer_choices"] = choices
     elif config.get("output_type") == "multiple_choice":
         raise NotConvertible("has no doc_to_choice to choose from")
-    template["target"] = _target(config.get("doc_to_target"), of_choices=choices is not None)
+    target = config.get("doc_to_target")
+    template["target"], references = (
+        _open_target(target) if choices is None else (_choice_target(target), None)
+    )
     words = words_of(source)
     names_all = isinstance(choices, list) and all(is_named(choice, source, words) for choice in choices)
     template["about"] = {"original_task": True, "choices_in_source": names_all}
-    return template
+    return template, references
 
 
-def _target(target: Any, *, of_choices: bool) -> str:
+def _open_target(target: Any) -> tuple[str, str | None]:
+    """A target without choices, and the expression for all answers where it may be a list of them."""
+    _check_target(target)
+    text = _column_or_text(str(target))
+    match [part for part in parts_of(text) if part.kind != "data" or part.code.strip()]:
+        case [Part(kind="print", code=code)] if not _is_text(_expression(code)):
+            return (
+                f"{{% set _answer = {code} %}}"
+                "{{ (_answer[0] if _answer is sequence and _answer is not string else _answer) | trim }}",
+                f"{{% set _answer = {code} %}}"
+                "{{ _answer | map('trim') | list if _answer is sequence and _answer is not string"
+                " else [_answer | trim] }}",
+            )
+    return _stripped(text), None
+
+
+def _expression(code: str) -> nodes.Node:
+    [output] = jinja2.Environment().parse(f"{{{{ {code} }}}}").body
+    return next(output.iter_child_nodes())
+
+
+def _is_text(expression: nodes.Node | None) -> bool:
+    """Whether it is certainly no list: a text, a number, or one item that is picked by its place."""
+    match expression:
+        case nodes.Const() | nodes.TemplateData() | nodes.Concat():
+            return True
+        case nodes.Filter(name=name):
+            return name in TEXT_FILTERS
+        case nodes.Call(node=nodes.Getattr(attr=method)):
+            return method in TEXT_METHODS
+        case nodes.Getitem(arg=nodes.Const(value=int()) | nodes.Neg()):
+            return True
+        case nodes.CondExpr(expr1=one, expr2=other):
+            return _is_text(one) and _is_text(other)
+    return False
+
+
+def _check_target(target: Any) -> None:
+    """Raises: NotConvertible."""
     if isinstance(target, bool | list) or target is None or isinstance(target, dict):
         raise NotConvertible("has no text, column or number for doc_to_target")
-    if not of_choices:
-        return _stripped(_column_or_text(str(target)))
+
+
+def _choice_target(target: Any) -> str:
+    _check_target(target)
     if str(target).isdigit():
         return f"{{{{ answer_choices[{target}] }}}}"
     if _is_column(str(target)):  # of numbers, or of words

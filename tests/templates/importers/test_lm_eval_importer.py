@@ -11,7 +11,7 @@ import yaml
 from t2t.data.task import Task
 from t2t.errors import DataError
 from t2t.templates.importers.lm_eval import convert_lm_eval
-from t2t.templates.importers.written import write_tasks
+from t2t.templates.importers.written import LeftOut, write_tasks
 from t2t.templates.task_file import TaskFile
 
 BASE = {
@@ -121,6 +121,66 @@ def test_a_visible_delimiter_and_a_prefix_belong_to_the_source(tmp_path):
     assert TaskFile.read(path).templates[0].render(ROW).source == "2 + 2? The sum:"
 
 
+@pytest.mark.parametrize(
+    "target", ["{{answers}}", "answers", " {{ found.aliases }}", "{{ [name, answers[1]] }}"]
+)
+def test_of_a_list_of_answers_the_first_is_the_target_and_all_are_references(tmp_path, target):
+    """In the harness such a target renders as `['Ann Lee', 'A. Lee']`, which it reads back as a list."""
+    write(tmp_path / "who.yaml", {**BASE, "doc_to_target": target})
+    [path] = write_tasks(convert_lm_eval(tmp_path / "who.yaml").tasks, tmp_path / "out")
+    answers = ["Ann Lee ", "A. Lee"]
+    row = {"question": "Who?", "answers": answers, "found": {"aliases": answers}, "name": "Ann Lee"}
+    example = TaskFile.read(path).templates[0].render(row)
+    assert (example.target, example.references) == ("Ann Lee", ("Ann Lee", "A. Lee"))
+
+
+@pytest.mark.parametrize(("answer", "text"), [(" four", "four"), (4, "4"), (True, "True")])
+def test_an_answer_that_is_no_list_is_its_only_reference(tmp_path, answer, text):
+    write(tmp_path / "sums.yaml", BASE)
+    [path] = write_tasks(convert_lm_eval(tmp_path / "sums.yaml").tasks, tmp_path / "out")
+    example = TaskFile.read(path).templates[0].render({**ROW, "answer": answer})
+    assert (example.target, example.references) == (text, (text,))
+
+
+@pytest.mark.parametrize(
+    ("target", "written"),
+    [
+        ("The sum is {{answer}}", "{% filter trim %}The sum is {{ answer }}{% endfilter %}"),
+        ("{{ options[0] }}", "{{ options[0] | trim }}"),
+        ("{{ answer.split('#')[-1] }}", "{{ (answer.split('#')[-1]) | trim }}"),
+        ("{{ answer.upper() }}", "{{ (answer.upper()) | trim }}"),
+        ("{{ options | join(', ') }}", "{{ (options | join(', ')) | trim }}"),
+        ("{{ 'yes' if place else 'no' }}", "{{ ('yes' if place else 'no') | trim }}"),
+    ],
+)
+def test_a_target_that_can_be_no_list_stays_as_it_is(tmp_path, target, written):
+    write(tmp_path / "sums.yaml", {**BASE, "doc_to_target": target})
+    [task] = convert_lm_eval(tmp_path / "sums.yaml").tasks
+    assert (task["templates"][0]["target"], task.get("references")) == (written, None)
+
+
+def test_scoring_by_python_and_filters_of_answers_are_noted(tmp_path):
+    steps = [{"function": "regex", "regex_pattern": "(.)"}, {"function": "take_first"}]
+    config = {
+        **BASE,
+        "process_results": "!function f.g",
+        "filter_list": [{"name": "strict", "filter": steps}, {"name": "loose", "filter": steps}],
+    }
+    write(tmp_path / "sums.yaml", config)
+    assert convert_lm_eval(tmp_path).notes == (
+        LeftOut("sums.yaml", "Toy-Sums", "is scored by a Python function there"),
+        LeftOut("sums.yaml", "Toy-Sums", "filters answers before they are scored there: regex"),
+    )
+
+
+@pytest.mark.parametrize(
+    "filters", [None, 3, [3], [{"filter": [{"function": "remove_whitespace"}, {"function": "take_first"}]}]]
+)
+def test_filters_that_only_strip_or_take_the_first_answer_are_not_noted(tmp_path, filters):
+    write(tmp_path / "sums.yaml", {**BASE, "filter_list": filters})
+    assert convert_lm_eval(tmp_path).notes == ()
+
+
 def test_a_task_takes_from_its_include_what_it_lacks(tmp_path):
     write(tmp_path / "_base.yaml", {key: value for key, value in BASE.items() if key != "task"})
     write(tmp_path / "one.yaml", {"include": "_base.yaml", "task": "one", "doc_to_text": "{{question}}"})
@@ -128,7 +188,10 @@ def test_a_task_takes_from_its_include_what_it_lacks(tmp_path):
     write(tmp_path / "group.yaml", {"group": "both", "task": ["one", "two"]})
     converted = convert_lm_eval(tmp_path)
     assert [task["task"] for task in converted.tasks] == ["one", "two"]
-    assert [task["templates"][0]["target"] for task in converted.tasks] == ["{{ answer | trim }}"] * 2
+    assert [task["templates"][0]["source"] for task in converted.tasks] == [
+        "{{ question | trim }}",
+        "Question: {{ question }}\nAnswer:",
+    ]
     assert converted.left_out == ()
 
 
