@@ -25,17 +25,9 @@ from t2t.errors import DataError, Location
 from t2t.templates.check.choices import is_named, words_of
 from t2t.templates.filters import METHODS
 from t2t.templates.importers.jinja_parts import NotConvertible, Part, parts_of, text_of, trimmed
+from t2t.templates.importers.lm_eval_scoring import PythonName, metric_entries, metric_of, scoring_notes
 from t2t.templates.importers.written import Converted, LeftOut, as_hub, as_metrics, as_name, fault_of
 
-METRICS = {
-    "acc": "accuracy",
-    "acc_norm": "accuracy",
-    "bleu": "bleu",
-    "exact_match": "exact_match",
-    "rouge": "rouge_l",
-    "rouge1": "rouge_l",
-    "rougeL": "rouge_l",
-}
 SPLITS = {"train": "training_split", "validation": "validation_split", "test": "test_split"}
 FILE_FORMATS = (
     "json",
@@ -46,19 +38,14 @@ FILE_FORMATS = (
 )  # as a dataset's path: its rows are files somewhere
 TEXT_FILTERS = frozenset({"capitalize", "join", "lower", "replace", "string", "title", "trim", "upper"})
 TEXT_METHODS = METHODS[str] - {"partition", "rpartition", "rsplit", "split", "splitlines"}
-PLAIN_FILTERS = ("take_first", "remove_whitespace")  # of answers; these do what happens here anyway
 MAX_INCLUDES = 10  # files that include one another
-
-
-class _Python(str):
-    """The name of a function that a task calls."""
 
 
 class _Loader(yaml.SafeLoader):
     """Reads `!function module.name` as a name."""
 
 
-_Loader.add_constructor("!function", lambda loader, node: _Python(node.value))
+_Loader.add_constructor("!function", lambda loader, node: PythonName(node.value))
 
 
 def convert_lm_eval(place: str | Path, *, cluster: str = "lm_eval") -> Converted:
@@ -87,7 +74,7 @@ def convert_lm_eval(place: str | Path, *, cluster: str = "lm_eval") -> Converted
         except NotConvertible as failure:
             left_out.append(LeftOut(shown, config["task"], str(failure)))
             continue
-        notes += [LeftOut(shown, config["task"], note) for note in _notes(config)]
+        notes += [LeftOut(shown, config["task"], note) for note in scoring_notes(config)]
         name = as_name(config["task"], taken=tasks)
         tasks[name] = {"task": name, "cluster": cluster, **task}
     if not tasks and not left_out:
@@ -119,7 +106,7 @@ def _read(file: Path, depth: int = 0) -> dict[str, Any]:
 def _task(config: Mapping[str, Any]) -> dict[str, Any]:
     """The task without its name. Raises: NotConvertible."""
     for key in ("process_docs", "custom_dataset", "class", "doc_to_text", "doc_to_target", "doc_to_choice"):
-        if isinstance(config.get(key), _Python):
+        if isinstance(config.get(key), PythonName):
             raise NotConvertible(f"leaves {key} to a Python function")
     for key in ("use_prompt", "doc_to_image", "doc_to_audio"):
         if config.get(key):
@@ -130,37 +117,16 @@ def _task(config: Mapping[str, Any]) -> dict[str, Any]:
     fault = fault_of(template)
     if fault:
         raise NotConvertible(fault)
-    entries = config.get("metric_list")
-    entries = entries if isinstance(entries, list) else []
-    found = [str(entry.get("metric")) for entry in entries if isinstance(entry, dict)]
     has_choices = "answer_choices" in template
-    known = METRICS | {"f1": "macro_f1" if has_choices else "squad_f1"}
-    metrics = [known[metric] for metric in found if metric in known]
+    found = [metric_of(entry, has_choices=has_choices) for entry in metric_entries(config)]
     return {
         "description": f"{config['task']} of lm-evaluation-harness.",
         "dataset": _dataset(config),
-        "metrics": as_metrics(metrics, "accuracy" if has_choices else "exact_match"),
+        "metrics": as_metrics([metric for metric in found if metric], "accuracy"),
         "source": {"url": "https://github.com/EleutherAI/lm-evaluation-harness"},
         **({} if references is None else {"references": references}),
         "templates": [template],
     }
-
-
-def _notes(config: Mapping[str, Any]) -> list[str]:
-    """How the harness scores answers in other ways than this package, as phrases."""
-    notes = []
-    if isinstance(config.get("process_results"), _Python):
-        notes.append("is scored by a Python function there")
-    entries = config.get("filter_list")
-    steps = [
-        step.get("function")
-        for entry in (entries if isinstance(entries, list) else [])
-        for step in (entry.get("filter") or [] if isinstance(entry, dict) else [])
-        if isinstance(step, dict)
-    ]
-    if found := dict.fromkeys(str(step) for step in steps if step not in PLAIN_FILTERS):
-        notes.append(f"filters answers before they are scored there: {', '.join(found)}")
-    return notes
 
 
 def _dataset(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -174,7 +174,14 @@ def test_scoring_by_python_and_filters_of_answers_are_noted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "filters", [None, 3, [3], [{"filter": [{"function": "remove_whitespace"}, {"function": "take_first"}]}]]
+    "filters",
+    [
+        None,
+        3,
+        [3],
+        [{"filter": 3}],
+        [{"filter": [{"function": "remove_whitespace"}, {"function": "take_first"}]}],
+    ],
 )
 def test_filters_that_only_strip_or_take_the_first_answer_are_not_noted(tmp_path, filters):
     write(tmp_path / "sums.yaml", {**BASE, "filter_list": filters})
@@ -234,7 +241,50 @@ def test_a_source_names_its_choices_if_all_of_them_stand_in_it_as_words(tmp_path
 
 def test_metrics_that_are_no_list_are_passed_over(tmp_path):
     write(tmp_path / "sums.yaml", {**BASE, "metric_list": 3})
-    assert convert_lm_eval(tmp_path).tasks[0]["metrics"] == ["exact_match"]
+    assert convert_lm_eval(tmp_path).tasks[0]["metrics"] == ["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "metric", "notes"),
+    [
+        ({"metric": "exact_match"}, "accuracy", []),
+        ({"metric": "exact_match", "ignore_case": False}, "accuracy", []),
+        (
+            {"metric": "exact_match", "ignore_case": True},
+            "exact_match",
+            [
+                "has exact_match with ignore_case; here it is exact_match, "
+                "which ignores case, punctuation and articles"
+            ],
+        ),
+        (
+            {"metric": "exact_match", "regexes_to_ignore": [","]},
+            "accuracy",
+            ["has exact_match with regexes_to_ignore; here it is accuracy, which ignores nothing"],
+        ),
+        ({"metric": "rougeL"}, "rouge_l", []),
+        ({"metric": "rouge1"}, "accuracy", ["has metrics that are not scored here: rouge1"]),
+        (
+            {"metric": "acc_norm"},
+            "accuracy",
+            ["has the metric acc_norm, which is accuracy with --length-norm mean_byte here"],
+        ),
+        ({"metric": "f1"}, "squad_f1", []),
+        ({"aggregation": "mean"}, "accuracy", []),
+    ],
+)
+def test_a_metric_becomes_the_one_that_scores_alike_and_differences_are_noted(tmp_path, entry, metric, notes):
+    write(tmp_path / "sums.yaml", {**BASE, "metric_list": [entry]})
+    converted = convert_lm_eval(tmp_path)
+    assert converted.tasks[0]["metrics"] == [metric]
+    assert [note.reason for note in converted.notes] == notes
+
+
+def test_metrics_that_are_unknown_here_are_noted_together(tmp_path):
+    config = {**BASE, "metric_list": [{"metric": "mcc"}, {"metric": "acc"}, {"metric": "!function f.g"}]}
+    write(tmp_path / "sums.yaml", config)
+    [note] = convert_lm_eval(tmp_path).notes
+    assert note == LeftOut("sums.yaml", "Toy-Sums", "has metrics that are not scored here: mcc, f.g")
 
 
 def test_a_place_without_tasks_is_an_error(tmp_path):
