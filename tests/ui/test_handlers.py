@@ -271,7 +271,8 @@ def test_a_column_that_the_row_lacks_is_a_mistake_that_names_the_nearest(handler
     )
     query = handlers.make_query(t2t.TaskFile.read(path), handlers.Choice("toy_mood", "how do I feel"))
     message = failure(handlers.render_source, query, handlers.Shots())
-    assert message.startswith('template "how do I feel" reads a column that the dataset lacks: "txet"')
+    row = 'row "examples:0" of task "toy_mood": template "how do I feel"'
+    assert message.startswith(f'{row} reads a column that the dataset lacks: "txet"')
     assert message.endswith('mend:  did you mean "text"?')
 
 
