@@ -55,6 +55,7 @@ if [[ -n "${SMOKE:-}" ]]; then
 fi
 tasks_dirs="mixture.tasks_dirs=[$run/natural_instructions,$run/recall,$run/symbols,$run/rules]"
 sni_dirs="mixture.tasks_dirs=[$run/natural_instructions,$run/symbols,$run/rules]"
+example_dirs="mixture.tasks_dirs=[$run/natural_instructions,$run/symbols,$run/rules,$run/examples]"
 bash scripts/install.sh
 t2t=.venv/bin/t2t
 python=.venv/bin/python
@@ -154,7 +155,7 @@ train finetune "$run/train-sni-a" scripts/starter_sni.yaml "model.init_from=$run
 make_folder "$run/examples" $python scripts/starter_examples.py "$run/natural_instructions" scripts/starter_sni.yaml \
     --num-rows "$num_examples"
 train finetune "$run/train-sni-b" scripts/starter_sni.yaml "model.init_from=$run/train-sni-last/model" \
-    "${sni_dirs%]},$run/examples]" seed=4 training.num_steps=4000 optim.lr=0.01 "mixture.weights={rules: 0.25}" \
+    "$example_dirs" seed=4 training.num_steps=4000 optim.lr=0.01 "mixture.weights={rules: 0.25}" \
     'mixture.templates={"task*": [definition and examples], examples: [definition and examples, examples]}'
 if [[ ! -d "$run/model-sni" ]]; then
     $python - "$run"/train-sni-{a,b}/model "$run/model-sni" <<'PYTHON'

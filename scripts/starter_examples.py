@@ -18,7 +18,7 @@ from starter_made_up import TEMPLATES, ended, take_rows, trained_tasks, write_ta
 
 import t2t
 
-LONGEST_ROW = 1700  # characters of texts in a prompt, so that about 512 tokens are enough
+LONGEST_PROMPT = 1700  # characters of texts in a prompt, so that about 512 tokens are enough
 MOST_EXAMPLES = 4
 TASK = (
     """\
@@ -60,19 +60,20 @@ def main() -> None:
 def read_task(task: t2t.Task) -> DefinedTask:
     rows = [row for _, row in task.rows("train")]
     instances = [(ended(row["input"]), row["outputs"][0].strip()) for row in rows]
-    return DefinedTask(task.name, rows[0]["definition"].strip(), instances)
+    return DefinedTask(task.name, rows[0]["definition"].strip(), list(dict.fromkeys(instances)))
 
 
 def make_row(task: DefinedTask, rng: random.Random) -> dict | None:
-    """An instance beside those others that were drawn and fit; None if none does, or an output is empty."""
+    """An instance beside others, up to the first that does not fit; None without any, or an empty output."""
     drawn = rng.sample(task.instances, min(len(task.instances), 1 + rng.randint(1, MOST_EXAMPLES)))
     query, *others = drawn
     shown: list[tuple[str, str]] = []
-    room = LONGEST_ROW - len(task.definition) - len(query[0])
+    room = LONGEST_PROMPT - len(task.definition) - len(query[0])
     for text, output in others:
         room -= len(text) + len(output)
-        if room >= 0:
-            shown.append((text, output))
+        if room < 0:
+            break
+        shown.append((text, output))
     if not shown or not all(output for _, output in [query, *shown]):
         return None
     return {

@@ -65,7 +65,8 @@ def write_instructions(folder: Path) -> None:
     folder.mkdir()
     held_out = [name for name in CONFIG.mixture.held_out if name.startswith("task")]
     toys = [toy(name, "Counting") for name in ("task1_toy_count", *held_out[1:])]
-    toys += [few_or_many(name, number) for name in (held_out[0], *LABELLED) for number in range(6)]
+    numbers = [*range(6), 5]  # one occurs twice
+    toys += [few_or_many(name, number) for name in (held_out[0], *LABELLED) for number in numbers]
     write_rows(folder / "train.jsonl.gz", toys)
     write_rows(
         folder / "test.jsonl.gz",

@@ -150,7 +150,10 @@ def _watch(
 
 
 def _stamp(path: Path) -> Stamp:
-    """Changes with the file, those beside it that tasks include, and its data; None while it is replaced."""
+    """Changes with the file, those beside it that tasks include, and the data files that it names.
+
+    None while it is replaced.
+    """
     try:
         own = tuple(one.stat().st_mtime_ns for one in (path, *sorted(path.parent.glob("_*.yaml"))))
         return (*own, *(data.stat().st_mtime_ns for data in _data_files(path, own) if data.exists()))
@@ -159,8 +162,8 @@ def _stamp(path: Path) -> Stamp:
 
 
 @lru_cache(maxsize=10_000)
-def _data_files(path: Path, _stamp: Stamp) -> tuple[Path, ...]:
-    """Those that a task file names; it is read again once it has changed."""
+def _data_files(path: Path, _changed: Stamp) -> tuple[Path, ...]:
+    """`dataset.files` of a task file, which is read again once it has changed."""
     from t2t.templates.check import try_to_read
 
     file, _ = try_to_read(path)

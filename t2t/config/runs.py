@@ -95,9 +95,9 @@ class ShotsConfig(Section):
     max: Count = Field(default=0, description="most demonstrations per example")
 
     @model_validator(mode="after")
-    def _both_or_neither(self) -> Self:
-        if (self.share > 0) != (self.max > 0):
-            raise ValueError("of share and max one is 0, and no prompt gets demonstrations", "give both")
+    def _share_has_a_most(self) -> Self:
+        if self.share > 0 and not self.max:
+            raise ValueError(f"share is {self.share}, of at most 0 demonstrations", "give max")
         return self
 
 
@@ -156,7 +156,7 @@ class DenoisingConfig(Section):
 class LengthsConfig(Section):
     """Where encoded examples are cut."""
 
-    max_source_len: int = Field(default=512, ge=2, description="tokens, with </s>")
+    max_source_len: int = Field(default=512, ge=2, description="tokens, with </s>; one more is needed")
     max_target_len: PositiveCount = Field(default=128, description="tokens, with </s>")
 
 

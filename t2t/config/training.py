@@ -82,8 +82,6 @@ class ScheduleConfig(Section):
             raise ValueError("wsd lacks decay_steps", "give the steps in which the rate falls at the end")
         if self.name != "wsd" and self.decay_steps is not None:
             raise ValueError(f"{self.name} takes no decay_steps", "leave them out, or set name: wsd")
-        if self.name == "constant" and self.final_lr_ratio:
-            raise ValueError("constant takes no final_lr_ratio: its rate never falls", "leave it out")
         return self
 
 

@@ -6,7 +6,8 @@ the sums. Resampling examples is then nothing but a weighted sum, which is what 
     statistics (num_examples, num_statistics)     weights (num_resamples, num_examples), counts of a resample
     accuracy: 1 where the answer is right         weights @ statistics / num_examples: one score per resample
 
-BLEU is no mean over examples, but its n-gram counts add up in the same way.
+BLEU is no mean over examples, but its n-gram counts add up in the same way. Macro F1 keeps the numbers of the
+classes and counts them anew for each resample: a column for each class would need examples x classes.
 
 Checked against: the official SQuAD 2.0 script (normalisation and F1), the packages `rouge_score` (with
 stemming) and `sacrebleu`, which this file calls, and scikit-learn's `f1_score(average="macro")`.
@@ -32,7 +33,8 @@ _BLOCK = 50  # resamples
 NO_ITEMS = "none"  # how a list without items is written, since a target is never empty
 # Thai, Lao, Burmese and Khmer, kana, ideographs
 _WITHOUT_SPACES = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    r"\uff66-\uff9f\U00020000-\U0003ffff]"
 )
 _BLEU_ORDER = 4  # the longest n-grams that BLEU counts
 
@@ -44,13 +46,13 @@ class Metric:
     Attributes:
         statistics: answers and references -> (num_examples, num_statistics).
         score: sums over examples (..., num_sums) and the number of examples in each -> (...), 0-1.
-        add: counts (num_resamples, num_examples) and statistics -> sums (num_resamples, num_sums).
+        sum_up: counts (num_resamples, num_examples) and statistics -> sums (num_resamples, num_sums).
     """
 
     name: str
     statistics: Callable[[Sequence[str], References], Floats]
     score: Callable[[Floats, int], Floats]
-    add: Callable[[Floats | Counts, Floats], Floats] = np.matmul
+    sum_up: Callable[[Floats | Counts, Floats], Floats] = np.matmul
 
     def __call__(self, predictions: Sequence[str], references: References) -> float:
         """The score of these answers, 0-100.
@@ -67,7 +69,7 @@ class Metric:
         return np.concatenate(
             [
                 # A block at a time, since counts of one byte become eight in the product.
-                100 * self.score(self.add(weights[block : block + _BLOCK], statistics), len(statistics))
+                100 * self.score(self.sum_up(weights[block : block + _BLOCK], statistics), len(statistics))
                 for block in range(0, len(weights), _BLOCK)
             ]
         )
@@ -117,15 +119,14 @@ def words_of_any_script(text: str) -> list[str]:
     >>> words_of_any_script("猫がいる。")
     ['猫', 'が', 'い', 'る']
     """
-    spaced = (
-        f" {character} "
-        if _WITHOUT_SPACES.match(character)
-        else character
-        if unicodedata.category(character)[0] in "LMN"
-        else " "
-        for character in text.lower()
-    )
-    return "".join(spaced).split()
+    return "".join(map(_spaced, text.lower())).split()
+
+
+@lru_cache(maxsize=10_000)
+def _spaced(character: str) -> str:
+    if unicodedata.category(character)[0] not in "LMN":
+        return " "
+    return f" {character} " if _WITHOUT_SPACES.match(character) else character
 
 
 @lru_cache(maxsize=10_000)
@@ -174,7 +175,7 @@ def _class_ids(predictions: Sequence[str], references: References) -> Floats:
     return np.array([(classes[answer], classes[truth]) for answer, truth in pairs], dtype=np.float64)
 
 
-def _confusions(weights: Floats | Counts, class_ids: Floats) -> Floats:
+def _count_classes(weights: Floats | Counts, class_ids: Floats) -> Floats:
     """How often each class was given rightly, given, wanted: (num_resamples, 3 * num_classes)."""
     answers, truths = class_ids.astype(np.intp).T
     is_right = answers == truths
@@ -258,7 +259,7 @@ METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
         _best_reference("accuracy", _same_text),
-        Metric("macro_f1", _class_ids, _macro_f1, add=_confusions),
+        Metric("macro_f1", _class_ids, _macro_f1, sum_up=_count_classes),
         _best_reference("exact_match", _same_normalised),
         _best_reference("squad_f1", squad_f1_of_one),
         Metric("item_f1", _item_counts, _item_f1),

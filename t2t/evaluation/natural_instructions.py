@@ -7,8 +7,9 @@
 Each is a mean over instances, so that tasks with fewer than 100 count less, in per cent, rounded to four
 digits. An instance takes its best reference; one without a prediction counts as an empty text.
 
-ROUGE-L is the metric rouge_l. Exact match is not quite the metric exact_match, which follows SQuAD: both
-ignore case, punctuation and spacing, but here "the cat" and "cat" differ.
+ROUGE-L is the metric rouge_l, which also reads references in scripts that the official one scores 0. Exact
+match is not quite the metric exact_match, which follows SQuAD: both ignore case, punctuation and spacing, but
+here "the cat" and "cat" differ.
 
 Checked against: `eval/automatic/evaluation.py` of allenai/natural-instructions, track "default" (English).
 """

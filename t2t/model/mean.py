@@ -16,6 +16,8 @@ import torch
 from t2t.errors import ModelError
 from t2t.model.pretrained import LoadedModel, choose_device, choose_dtype, load_model
 
+_OWN = {"_name_or_path", "dtype", "transformers_version", "architectures", "use_cache"}  # may differ
+
 
 def load_mean_model(
     names: Sequence[str | Path], *, device: str = "auto", dtype: str | torch.dtype = "auto"
@@ -39,7 +41,7 @@ def load_mean_model(
         model=mean.model.to(device_of_mean, dtype_of_mean),
         device=device_of_mean,
         dtype=dtype_of_mean,
-        name=f"mean of {', '.join(map(str, names))}",
+        name=f"mean of {', '.join('-'.join(Path(name).parts[-2:]) for name in names)}",
     )
 
 
@@ -60,8 +62,21 @@ def _check_alike(one: LoadedModel, other: LoadedModel) -> None:
             f'{one.name} and {other.name} have no mean: "{key}" is {was} in one and {is_now} in the other',
             mend="name models that were trained from the same one",
         )
+    if (config := _config(one)) != (other_config := _config(other)):
+        key = next(key for key in (*config, *other_config) if config.get(key) != other_config.get(key))
+        raise ModelError(
+            f"{one.name} and {other.name} have no mean: {key} is {config.get(key)} in one and"
+            f" {other_config.get(key)} in the other",
+            mend="name models that were trained from the same one",
+        )
     if one.tokenizer.get_vocab() != other.tokenizer.get_vocab():
         raise ModelError(
             f"{one.name} and {other.name} have no mean: their tokenizers differ",
             mend="name models that were trained from the same one",
         )
+
+
+def _config(loaded: LoadedModel) -> dict[str, object]:
+    """What makes the model compute as it does; not where it came from, nor dropout."""
+    config = loaded.model.config.to_dict()
+    return {key: value for key, value in config.items() if key not in _OWN and "drop" not in key}

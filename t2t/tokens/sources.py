@@ -57,7 +57,7 @@ def encode_sources(
         index: (0, kept[index]) for index, (_, truncated) in enumerate(encoded) if truncated and kept[index]
     }
     for index in bounds:
-        kept[index] = -1  # not encoded yet
+        kept[index] = -1  # no number that fits was found yet
     while halves := {index: (low + high) // 2 for index, (low, high) in bounds.items() if high - low > 1}:
         for index, (ids, truncated) in encode_with(halves):
             low, high = bounds[index]

@@ -51,10 +51,10 @@ def _optimizer_faults(config: PretrainConfig | FinetuneConfig) -> list[TrainingE
                 mend="lower optim.unfreeze_every, or leave it out",
             )
         )
-    if adapter == "lora" and optim.name in ("adamw_rms", "adafactor"):
+    if adapter == "lora" and "name" not in optim.model_fields_set:
         logger.warning(
-            "optim.name=%s moves weights in proportion to their size, and LoRA's begin at zero: it learns"
-            " slowly at first; optim.name=adamw optim.lr=0.001 suits it",
+            "%s moves weights in proportion to their size, and half of LoRA's begin at zero: it learns slowly"
+            " at first; optim.name=adamw optim.lr=0.001 suits it",
             optim.name,
         )
     if adapter == "prompt_tuning":

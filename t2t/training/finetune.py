@@ -232,7 +232,7 @@ def set_dropout(model: PreTrainedModel, rate: float) -> None:
 
     A rate of 0 also ends the layerdrop of BART and M2M100, which skips whole blocks.
     """
-    # of attention, BART's too in "dropout", and of its feed-forward
+    # BART keeps that of attention as "dropout" and that of its feed-forward as "activation_dropout"
     numbers = ("dropout", "attention_dropout", "activation_dropout")
     for module in model.modules():
         if isinstance(module, nn.Dropout):

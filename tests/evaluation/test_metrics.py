@@ -70,6 +70,7 @@ def test_rouge_l_is_that_of_the_rouge_score_package(prediction, references):
         ("猫坐在垫子上", "猫坐在椅子上。", 100 * 5 / 6),
         ("หมา", "แมว", 100 * 1 / 3),  # one letter of three
         ("", "Η γάτα", 0),
+        ("ソニー・", "アメリカ・", 0),  # a mark of its script is no word
         ("бег программы Python", "запуск программы Python", 100 * 2 / 3),
         ("naïve", "naive", 0),  # Latin letters stay as rouge_score has them
     ],

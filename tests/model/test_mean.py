@@ -1,4 +1,6 @@
 import copy
+import json
+import shutil
 
 import pytest
 import torch
@@ -26,7 +28,7 @@ def test_each_weight_is_its_mean(tmp_path, tokenizer):
         torch.testing.assert_close(weight, expected)
     assert not torch.equal(mean.model.state_dict()["shared.weight"], states[0]["shared.weight"])
     assert not mean.model.training
-    assert mean.name == f"mean of {folders[0]}, {folders[1]}, {folders[2]}"
+    assert mean.name == "mean of " + ", ".join(f"{tmp_path.name}-{name}" for name in "abc")
 
 
 def test_the_mean_of_one_model_is_that_model(tmp_path, tokenizer):
@@ -53,6 +55,12 @@ def test_models_that_do_not_match_have_no_mean(tmp_path, tokenizer):
     save(tmp_path / "other", other_tokenizer, 0)
     with pytest.raises(ModelError, match=r'small have no mean: "shared\.weight" is \[384, \d+\] in one and'):
         load_mean_model([tmp_path / "a", tmp_path / "small"], device="cpu")
+    config = json.loads((tmp_path / "a" / "config.json").read_text())
+    shutil.copytree(tmp_path / "a", tmp_path / "near")
+    distance = {"relative_attention_max_distance": 64}
+    (tmp_path / "near" / "config.json").write_text(json.dumps(config | distance))
+    with pytest.raises(ModelError, match="relative_attention_max_distance is 128 in one and 64 in the other"):
+        load_mean_model([tmp_path / "a", tmp_path / "near"], device="cpu")
     with pytest.raises(ModelError, match="their tokenizers differ"):
         load_mean_model([tmp_path / "a", tmp_path / "other"], device="cpu")
 
@@ -66,5 +74,5 @@ def test_a_mean_is_of_a_list(names):
 def test_any_iterable_keeps_the_record(tmp_path, tokenizer):
     for seed, name in enumerate("ab"):
         save(tmp_path / name, tokenizer, seed, tasks=[name])
-    mean = t2t.Text2Text.load_mean((tmp_path / name for name in "ab"), device="cpu")
-    assert len(mean.places) == 2
+    t2t.Text2Text.load_mean((tmp_path / name for name in "ab"), device="cpu").save(tmp_path / "mean")
+    assert TrainingRecord.read(tmp_path / "mean").tasks == {"a", "b"}

@@ -65,7 +65,7 @@ def test_lora_under_a_relative_rate_is_told(finetune_values, caplog):
     check_combinations(finetune_config(finetune_values, adapter={"name": "ia3"}))
     assert caplog.text == ""
     check_combinations(finetune_config(finetune_values, adapter={"name": "lora"}))
-    assert "LoRA's begin at zero: it learns slowly at first" in caplog.text
+    assert "half of LoRA's begin at zero: it learns slowly at first" in caplog.text
 
 
 def test_a_warm_up_longer_than_the_run_is_told(pretrain_values, caplog):

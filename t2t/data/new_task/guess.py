@@ -101,7 +101,11 @@ def guess_task(table: Table, *, target: str | None = None) -> Guess:
 def _checked(table: Table, guess: Guess) -> Guess:
     """Raises: DataError for a target with gaps or without variety, labels that look alike, no input."""
     column, where = guess.target, Location(next(iter(table.files.values())))
-    empty = [index for index, value in enumerate(column.values) if value is None or not str(value).strip()]
+    empty = [
+        index
+        for index, value in enumerate(column.values)
+        if column.is_gap(index) or (column.is_alternatives and not value)
+    ]
     if empty:
         raise DataError(
             f'column "{column.source}" has no answer in {len(empty)} of {table.num_rows} rows,'
@@ -109,6 +113,14 @@ def _checked(table: Table, guess: Guess) -> Guess:
             where=where,
             mend="fill them in or take these rows out, or name another column: --target COLUMN",
         )
+    if guess.kind == "writing" and column.is_items and not column.is_alternatives:
+        long = [item for value in column.given for item in value if "; " in item]
+        if long:
+            raise DataError(
+                f'an item would be read as several, since "; " stands between items: "{long[0]}"',
+                where=where,
+                mend="write it with a comma",
+            )
     if len(column.counts) < 2:
         raise DataError(
             f'column "{column.source}" has the same answer in every row: "{next(iter(column.counts))}"',

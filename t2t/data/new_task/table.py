@@ -76,7 +76,7 @@ class Column:
     @property
     def is_alternatives(self) -> bool:
         """Whether it holds lists of texts of which each is an acceptable answer, as its name says."""
-        return self.is_items and self.spoken.split()[-1:] in (["references"], ["answers"], ["outputs"])
+        return self.is_items and self.spoken.endswith(("references", "answers", "outputs"))
 
     @property
     def is_number(self) -> bool:
