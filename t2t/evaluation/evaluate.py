@@ -7,13 +7,14 @@ The spread matters more than a single figure: the same model can lose ten points
 same question (Sanh et al. 2022, arXiv:2110.08207, section 6.2).
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from t2t.data.task import Task
-from t2t.errors import EvaluationError
+from t2t.errors import EvaluationError, T2TError
 from t2t.evaluation.questions import ALL, Questions
 from t2t.evaluation.results import (
     Answer,
@@ -26,6 +27,8 @@ from t2t.evaluation.results import (
     summarise,
 )
 from t2t.model.training_record import TrainingRecord
+from t2t.templates.library import find_task_files
+from t2t.templates.task_file import TaskFile
 from t2t.templates.template import RenderedExample
 
 if TYPE_CHECKING:  # torch is needed by the model that is passed in, not here
@@ -76,7 +79,7 @@ def evaluate(
         data_root: where local data sets are, for tasks given by name or path; None takes T2T_DATA.
         length_norm: how log-likelihoods of choices are made comparable, as in `Text2Text.rank`.
         max_new_tokens: length of answers where there are no choices.
-        allow_seen: score tasks that the model was trained on, too; their summaries say so.
+        allow_seen: score tasks that the model was trained on, or on whose data, too; their summaries say so.
         trained_on: names of the tasks the model has seen; None reads `training.json` beside its weights
             and those of its adapters.
         on_answer: called with each answer and the number of answers there will be in all.
@@ -93,8 +96,9 @@ def evaluate(
         record = TrainingRecord.of_models(model.places)
     else:
         record = TrainingRecord(frozenset(trained_on))
+    seen = _seen_tasks(loaded, record)
     if not allow_seen:
-        _check_unseen(loaded, record)
+        _check_unseen(seen)
     asked = [
         Questions.prepare(task, templates=templates, split=split, limit=limit, with_pool=any(shots))
         for task in loaded
@@ -135,7 +139,7 @@ def evaluate(
                     demonstrations=questions.pool_split,
                 )
         results += [scored.result for scored in passes]
-        summary += summarise(passes, seen_in_training=record.has_seen(questions.task.name))
+        summary += summarise(passes, seen_in_training=seen[questions.task.name])
     return Evaluation(model.full_name, tuple(results), tuple(summary))
 
 
@@ -161,10 +165,23 @@ def _answer(
     )
 
 
-def _check_unseen(tasks: Sequence[Task], record: TrainingRecord) -> None:
-    if seen := [task.name for task in tasks if record.has_seen(task.name)]:
+def _seen_tasks(tasks: Sequence[Task], record: TrainingRecord) -> dict[str, bool | None]:
+    """Whether the model was trained on each task, or on another of the same data; None where nobody knows.
+
+    Another is found if its file is at hand, among the shipped ones or in T2T_TASKS.
+    """
+    places: set[str] = set()
+    with suppress(T2TError):  # folders and files that nobody asked for may be broken
+        for name, path in find_task_files().items() if record.tasks else ():
+            if name in record.tasks:
+                places |= TaskFile.read(path).places
+    return {task.name: bool(task.file.places & places) or record.has_seen(task.name) for task in tasks}
+
+
+def _check_unseen(seen: Mapping[str, bool | None]) -> None:
+    if names := [name for name, is_seen in seen.items() if is_seen]:
         raise EvaluationError(
-            f"the model was trained on tasks it is to be scored on: {', '.join(seen)}",
+            f"the model was trained on tasks it is to be scored on, or on their data: {', '.join(names)}",
             mend="leave them out, or allow them with --allow-seen (allow_seen=True): their scores are marked",
         )
 

@@ -358,7 +358,7 @@ def test_eval_refuses_what_the_model_has_seen_unless_told(t2t, toy_starter, mood
     ended = t2t(*command)
     assert (ended.code, ended.out) == (1, "")
     assert ended.err.startswith(
-        "EvaluationError: the model was trained on tasks it is to be scored on: toy_mood\n"
+        "EvaluationError: the model was trained on tasks it is to be scored on, or on their data: toy_mood\n"
     )
     assert list((tmp_path / "results").iterdir()) == []
     assert "seen in training" in " ".join(t2t(*command, "--allow-seen").out.split())

@@ -116,10 +116,21 @@ def test_tasks_of_the_models_own_mixture_are_refused_unless_allowed(rule_model, 
     with pytest.raises(EvaluationError) as caught:
         evaluate(model, [mood, sums], split="train")
     assert str(caught.value) == (
-        "the model was trained on tasks it is to be scored on: toy_mood, toy_sums\n"
+        "the model was trained on tasks it is to be scored on, or on their data: toy_mood, toy_sums\n"
         "  mend:  leave them out, or allow them with --allow-seen (allow_seen=True): their scores are marked"
     )
     assert model.asked == []
+
+
+def test_a_task_on_the_rows_of_one_that_was_trained_on_is_seen(rule_model, mood, sums, tmp_path, monkeypatch):
+    trained = mood.file.path.with_name("trained.yaml")
+    trained.write_text(mood.file.path.read_text().replace("task: toy_mood", "task: trained"))
+    monkeypatch.setenv("T2T_TASKS", str(trained.parent))
+    model = rule_model(knows_all)
+    evaluation = evaluate(model, [mood, sums], split="train", trained_on=["trained"], allow_seen=True)
+    assert [one.seen_in_training for one in evaluation.summary] == [True, False]
+    with pytest.raises(EvaluationError, match="or on their data: toy_mood\n"):
+        evaluate(model, [mood, sums], split="train", trained_on=["trained"])
 
 
 def test_a_model_without_a_record_may_have_seen_a_task(rule_model, mood, tmp_path):
