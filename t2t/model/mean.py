@@ -26,8 +26,8 @@ def load_mean_model(
 
     Args:
         names: "starter", folders or Hub ids, as `load_model` takes them.
-    Raises: ModelError if there are none, one cannot be had, or one differs from the first in its tokenizer or
-        in the names or shapes of its weights.
+    Raises: ModelError if there are none, one cannot be had, or one differs from the first in its tokenizer,
+        its configuration, or the names or shapes of its weights.
     """
     if isinstance(names, str | Path) or not names:
         raise ModelError(f"a mean is of a list of models, not of {names!r}", mend='write ["one", "other"]')
@@ -54,26 +54,24 @@ def _take_in(other: LoadedModel, mean: LoadedModel, count: int) -> None:
 
 
 def _check_alike(one: LoadedModel, other: LoadedModel) -> None:
-    shapes, others = ({k: v.shape for k, v in each.model.named_parameters()} for each in (one, other))
-    if shapes != others:
-        key = next(key for key in (*shapes, *others) if shapes.get(key) != others.get(key))
-        was, is_now = (list(each[key]) if key in each else "missing" for each in (shapes, others))
-        raise ModelError(
-            f'{one.name} and {other.name} have no mean: "{key}" is {was} in one and {is_now} in the other',
-            mend="name models that were trained from the same one",
-        )
-    if (config := _config(one)) != (other_config := _config(other)):
-        key = next(key for key in (*config, *other_config) if config.get(key) != other_config.get(key))
-        raise ModelError(
-            f"{one.name} and {other.name} have no mean: {key} is {config.get(key)} in one and"
-            f" {other_config.get(key)} in the other",
-            mend="name models that were trained from the same one",
-        )
+    for mine, theirs in ((_shapes(one), _shapes(other)), (_config(one), _config(other))):
+        if key := next((key for key in (*mine, *theirs) if mine.get(key) != theirs.get(key)), None):
+            raise _no_mean(
+                one, other, f'"{key}" is {mine.get(key)} in one and {theirs.get(key)} in the other'
+            )
     if one.tokenizer.get_vocab() != other.tokenizer.get_vocab():
-        raise ModelError(
-            f"{one.name} and {other.name} have no mean: their tokenizers differ",
-            mend="name models that were trained from the same one",
-        )
+        raise _no_mean(one, other, "their tokenizers differ")
+
+
+def _no_mean(one: LoadedModel, other: LoadedModel, reason: str) -> ModelError:
+    return ModelError(
+        f"{one.name} and {other.name} have no mean: {reason}",
+        mend="name models that were trained from the same one",
+    )
+
+
+def _shapes(loaded: LoadedModel) -> dict[str, list[int]]:
+    return {name: list(weight.shape) for name, weight in loaded.model.named_parameters()}
 
 
 def _config(loaded: LoadedModel) -> dict[str, object]:

@@ -107,7 +107,7 @@ def printable(value: Any) -> Any:
 
     Raises: Refused; UndefinedError for a name without value.
     """
-    if isinstance(value, str | int | float | Decimal | date | time):
+    if isinstance(value, (str, int, float, *AS_TEXT)):
         if value != value:
             raise Refused("it prints NaN, which marks a gap in the data; make it null, or leave the row out")
         return str(value) if isinstance(value, AS_TEXT) else value

@@ -52,20 +52,17 @@ def encode_sources(
         ]
         return zip(numbers, encode_texts(tokenizer, shorter, max_len=max_len), strict=True)
 
-    # The most that fit, by bisection, all sources at once: at least the one bound, fewer than the other.
+    # By bisection, all sources at once: as many as the first bound fit (-1: none is known to), and fewer than
+    # the second. What does not fit even without any is cut.
     bounds = {
-        index: (0, kept[index]) for index, (_, truncated) in enumerate(encoded) if truncated and kept[index]
+        index: (-1, kept[index]) for index, (_, truncated) in enumerate(encoded) if truncated and kept[index]
     }
-    for index in bounds:
-        kept[index] = -1  # no number that fits was found yet
-    while halves := {index: (low + high) // 2 for index, (low, high) in bounds.items() if high - low > 1}:
-        for index, (ids, truncated) in encode_with(halves):
-            low, high = bounds[index]
-            bounds[index] = (low, halves[index]) if truncated else (halves[index], high)
-            if not truncated:
-                encoded[index], kept[index] = (ids, truncated), halves[index]
-    for index, result in encode_with({index: 0 for index in bounds if kept[index] < 0}):
-        encoded[index], kept[index] = result, 0
+    while trials := {i: (low + high + 1) // 2 for i, (low, high) in bounds.items() if high - low > 1}:
+        for index, (ids, truncated) in encode_with(trials):
+            number, (low, high) = trials[index], bounds[index]
+            bounds[index] = (low, number) if truncated else (number, high)
+            if not truncated or number == 0:
+                encoded[index], kept[index] = (ids, truncated), number
     return [
         EncodedSource(ids, truncated, len(example.demonstrations) - number)
         for example, (ids, truncated), number in zip(examples, encoded, kept, strict=True)

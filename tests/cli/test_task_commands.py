@@ -298,7 +298,24 @@ def test_check_of_a_data_root_that_is_not_there_is_misuse(t2t, mood, tmp_path):
     assert t2t("check", mood, "--data-root", tmp_path / "nowhere").code == 2
 
 
-def test_watch_checks_again_what_is_saved_until_ctrl_c(t2t, mood, toy_tasks_dir, monkeypatch):
+@pytest.fixture
+def watch(monkeypatch):
+    """Lets `t2t check --watch` make these passes, each before a look at the files, and then ends it."""
+
+    def run(passes) -> None:
+        def sleep(seconds):
+            try:
+                next(passes)()
+            except StopIteration:
+                raise KeyboardInterrupt from None
+
+        monkeypatch.setattr("t2t.cli.check.time.sleep", sleep)
+        monkeypatch.setattr("t2t.cli.check.time.strftime", lambda format: "12:00:00")
+
+    return run
+
+
+def test_watch_checks_again_what_is_saved_until_ctrl_c(t2t, mood, toy_tasks_dir, watch):
     text = mood.read_text()
     sums = toy_tasks_dir / "sums" / "toy_sums.yaml"
     passes = iter(
@@ -314,15 +331,7 @@ def test_watch_checks_again_what_is_saved_until_ctrl_c(t2t, mood, toy_tasks_dir,
             lambda: mood.with_suffix(".txt").rename(mood),
         ]
     )
-
-    def sleep(seconds):
-        try:
-            next(passes)()
-        except StopIteration:
-            raise KeyboardInterrupt from None
-
-    monkeypatch.setattr("t2t.cli.check.time.sleep", sleep)
-    monkeypatch.setattr("t2t.cli.check.time.strftime", lambda format: "12:00:00")
+    watch(passes)
     ended = t2t("check", toy_tasks_dir, "--watch")
     assert ended.code == 0
     assert ended.out == (
@@ -343,7 +352,7 @@ def test_watch_checks_again_what_is_saved_until_ctrl_c(t2t, mood, toy_tasks_dir,
     )
 
 
-def test_watch_sees_that_the_data_were_mended(t2t, tmp_path, monkeypatch):
+def test_watch_sees_that_the_data_were_mended(t2t, tmp_path, watch):
     rows = tmp_path / "rows.csv"
     rows.write_text("text,mood\nI won.,happy\nI lost.,sda\n")
     task = tmp_path / "mine.yaml"
@@ -356,15 +365,7 @@ def test_watch_sees_that_the_data_were_mended(t2t, tmp_path, monkeypatch):
         "examples: [{text: I slept., mood: happy}]\n"
     )
     passes = iter([lambda: None, lambda: save(rows, rows.read_text().replace("sda", "sad"))])
-
-    def sleep(seconds):
-        try:
-            next(passes)()
-        except StopIteration:
-            raise KeyboardInterrupt from None
-
-    monkeypatch.setattr("t2t.cli.check.time.sleep", sleep)
-    monkeypatch.setattr("t2t.cli.check.time.strftime", lambda format: "12:00:00")
+    watch(passes)
     ended = t2t("check", task, "--watch")
     assert "a label that the task lacks: 'sda'" in ended.out
     assert ended.out.endswith(f"watching; Ctrl-C ends it\n12:00:00 {task}: 0 faults\n")

@@ -59,7 +59,9 @@ def test_models_that_do_not_match_have_no_mean(tmp_path, tokenizer):
     shutil.copytree(tmp_path / "a", tmp_path / "near")
     distance = {"relative_attention_max_distance": 64}
     (tmp_path / "near" / "config.json").write_text(json.dumps(config | distance))
-    with pytest.raises(ModelError, match="relative_attention_max_distance is 128 in one and 64 in the other"):
+    with pytest.raises(
+        ModelError, match='"relative_attention_max_distance" is 128 in one and 64 in the other'
+    ):
         load_mean_model([tmp_path / "a", tmp_path / "near"], device="cpu")
     with pytest.raises(ModelError, match="their tokenizers differ"):
         load_mean_model([tmp_path / "a", tmp_path / "other"], device="cpu")
