@@ -4,8 +4,8 @@
 #   T2T_DATA=folder of task data, <task>/train.jsonl.gz and so on
 #   NATURAL_INSTRUCTIONS=folder of Super-NaturalInstructions, as t2t import natural-instructions reads it
 # A step whose result is in runs/starter-1/ is left out, and a run that was interrupted goes on: call it again at
-# any time, but remove that folder after a change of the recipe, with which nothing there is compared. About ten
-# hours on two CPU cores.
+# any time, but remove that folder after a change of the recipe, with which nothing there is compared. About
+# thirteen hours on two CPU cores.
 #
 # SMOKE=folder goes through the same steps with a tiny model in about a minute: it works in that folder, which is
 # a new one or that of an earlier smoke run, writes model and card there, and leaves t2t/starter/ alone.
@@ -148,17 +148,21 @@ train finetune "$run/train-sni-more" scripts/starter_sni.yaml "model.init_from=$
 train finetune "$run/train-sni-last" scripts/starter_sni.yaml "model.init_from=$run/train-sni-more/model" "$sni_dirs" \
     seed=2 training.num_steps=3200 optim.lr=0.01 "mixture.weights={rules: 0.25}" \
     'mixture.templates={"task*": [definition and examples]}'
-# Two more from there, one of them with other examples in each prompt; the mean of both answers better than either.
+# Three more from there, two of them with other examples in each prompt; the mean of all answers better than each.
 train finetune "$run/train-sni-a" scripts/starter_sni.yaml "model.init_from=$run/train-sni-last/model" "$sni_dirs" \
     seed=3 training.num_steps=5000 optim.lr=0.01 "mixture.weights={rules: 0.25}" \
     'mixture.templates={"task*": [definition and examples]}'
 make_folder "$run/examples" $python scripts/starter_examples.py "$run/natural_instructions" scripts/starter_sni.yaml \
     --num-rows "$num_examples"
-train finetune "$run/train-sni-b" scripts/starter_sni.yaml "model.init_from=$run/train-sni-last/model" \
-    "$example_dirs" seed=4 training.num_steps=4000 optim.lr=0.01 "mixture.weights={rules: 0.25}" \
-    'mixture.templates={"task*": [definition and examples], examples: [definition and examples, examples]}'
+train_with_examples() {
+    train finetune "$1" scripts/starter_sni.yaml "model.init_from=$run/train-sni-last/model" "$example_dirs" \
+        optim.lr=0.01 "mixture.weights={rules: 0.25}" "${@:2}" \
+        'mixture.templates={"task*": [definition and examples], examples: [definition and examples, examples]}'
+}
+train_with_examples "$run/train-sni-b" seed=4 training.num_steps=4000
+train_with_examples "$run/train-sni-c" seed=5 training.num_steps=5000
 if [[ ! -d "$run/model-sni" ]]; then
-    $python - "$run"/train-sni-{a,b}/model "$run/model-sni" <<'PYTHON'
+    $python - "$run"/train-sni-{a,b,c}/model "$run/model-sni" <<'PYTHON'
 import sys
 
 import t2t

@@ -16,7 +16,8 @@ import t2t
 
 RUNS = (
     *("train-recall", "pretrain", "pretrain-copying", "train-tasks", "train-more"),  # the starter
-    *("train-sni", "train-sni-more", "train-sni-last", "train-sni-a", "train-sni-b"),  # for comparison
+    *("train-sni", "train-sni-more", "train-sni-last"),  # for comparison, and from there:
+    *("train-sni-a", "train-sni-b", "train-sni-c"),
 )
 MADE = {  # tasks that scripts here make
     "recall": "recall/recall.yaml",

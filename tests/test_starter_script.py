@@ -126,7 +126,7 @@ def test_the_whole_script_makes_a_model_with_a_card(data, tmp_path):
     runs = re.findall(r"^\| ([a-z-]+) \| 2 \| 4 \|", card, re.MULTILINE)
     assert runs[:5] == ["train-recall", "pretrain", "pretrain-copying", "train-tasks", "train-more"]
     assert runs[5:8] == ["train-sni", "train-sni-more", "train-sni-last"]
-    assert runs[8:] == ["train-sni-a", "train-sni-b"]
+    assert runs[8:] == ["train-sni-a", "train-sni-b", "train-sni-c"]
     mean = json.loads((run / "model-sni" / "training.json").read_text())
     assert {"symbols", "rules", "examples", *LABELLED} <= set(mean["tasks"])
     assert "| winogrande | accuracy |" in card
