@@ -4,8 +4,10 @@ Nothing of a visitor lives here: texts and settings are in the browser, the chos
 the session (`gr.State`). All visitors share the model, which answers one of them at a time.
 """
 
+import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import gradio as gr
@@ -65,32 +67,50 @@ def serve(
     """
     try:
         _check_address(host, port)
-        _, url, _ = blocks.launch(
-            server_name=host,
-            server_port=port,
-            auth=auth,
-            quiet=quiet,
-            prevent_thread_lock=True,
-            inbrowser=False,
-            inline=False,
-            theme=build_theme(),
-            css_paths=STYLE,
-            js=REPORT_EVERY_EDIT,
-            footer_links=[],
-            # Off, whatever the environment says: tunnels, other processes, records of what visitors asked.
-            share=False,
-            ssr_mode=False,
-            mcp_server=False,
-            pwa=False,
-            run_history=False,
-            enable_monitoring=False,
-            max_file_size="1kb",  # Gradio always has an upload address; this page uploads nothing
-        )
+        with _no_proxy(host):
+            _, url, _ = blocks.launch(
+                server_name=host,
+                server_port=port,
+                auth=auth,
+                quiet=quiet,
+                prevent_thread_lock=True,
+                inbrowser=False,
+                inline=False,
+                theme=build_theme(),
+                css_paths=STYLE,
+                js=REPORT_EVERY_EDIT,
+                footer_links=[],
+                # Off, whatever the environment says: tunnels, processes, records of what visitors asked.
+                share=False,
+                ssr_mode=False,
+                mcp_server=False,
+                pwa=False,
+                run_history=False,
+                enable_monitoring=False,
+                max_file_size="1kb",  # Gradio always has an upload address; this page uploads nothing
+            )
     except OSError as error:
         raise t2t.T2TError(
             f"the page cannot be served at {host}:{port}: {error}", mend="choose another address or port"
         ) from error
     return url
+
+
+@contextmanager
+def _no_proxy(host: str) -> Iterator[None]:
+    """Gradio asks its own page whether it is up; a proxy for the web does not know it."""
+    before = {name: os.environ.get(name) for name in ("no_proxy", "NO_PROXY")}
+    own = ["localhost", "127.0.0.1", host.strip("[]")]
+    try:
+        for name, value in before.items():
+            os.environ[name] = ",".join([value, *own] if value else own)
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _check_address(host: str, port: int) -> None:

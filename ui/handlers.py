@@ -20,6 +20,7 @@ LengthNorm = Literal["sum", "mean_token", "mean_byte"]
 Folders = tuple[str | Path, ...]
 GREEDY = 0.0  # the temperature that means no sampling
 MAX_SAMPLES = 8  # sample rows of a task
+MAX_CHOICE_LEN = 2000  # characters: what a model needs for one choice grows with the square of its length
 FIRST_TASK = "sst2"
 
 
@@ -78,10 +79,16 @@ class Shots:
 
 @dataclass(frozen=True)
 class TaskAnswer:
-    """A prediction with the right answers: none where the row was edited or has no label."""
+    """A prediction with the right answers, and what it says.
+
+    Attributes:
+        references: none where the row was edited or has no label.
+        label: the task's label that the template words like this; None of an answer that is no label.
+    """
 
     prediction: t2t.Prediction
     references: tuple[str, ...]
+    label: str | None = None
 
     @property
     def is_correct(self) -> bool | None:
@@ -104,7 +111,7 @@ def parse_choices(text: str) -> list[str] | None:
     >>> parse_choices(" positive \\n\\nnegative")
     ['positive', 'negative']
 
-    Raises: T2TError for a single choice.
+    Raises: T2TError for a single choice, and for one that is too long.
     """
     choices = [line.strip() for line in text.splitlines() if line.strip()]
     if len(choices) == 1:
@@ -112,7 +119,19 @@ def parse_choices(text: str) -> list[str] | None:
             f'"{choices[0]}" is the only answer choice, so there is nothing to choose',
             mend="write one choice on each line, or leave the box empty to let the model write freely",
         )
+    check_lengths(choices)
     return choices or None
+
+
+def check_lengths(choices: Iterable[str]) -> None:
+    """Raises: T2TError for an answer choice that one machine for all visitors had better not read."""
+    for choice in choices:
+        if len(choice) > MAX_CHOICE_LEN:
+            raise t2t.T2TError(
+                f'the answer choice "{choice[:40]} ..." has {len(choice):,} characters, and may have '
+                f"{MAX_CHOICE_LEN:,}",
+                mend="shorten it, or break its line where another choice begins",
+            )
 
 
 def answer_prompt(model: t2t.Text2Text, prompt: str, choices: str, settings: Settings) -> t2t.Prediction:
@@ -286,7 +305,7 @@ def render_source(query: Query, shots: Shots) -> str:
         [(query.example_id, query.row)],
         templates=[query.template],
         shots=shots.number,
-        demonstrations=sample_rows(query.file),
+        demonstrations=sample_rows(query.file) if shots.number else None,
         seed=shots.seed,
     )
     return prompt.source
@@ -296,23 +315,42 @@ def answer_query(
     model: t2t.Text2Text, query: Query, shots: Shots, settings: Settings, *, all_templates: bool = False
 ) -> list[TaskAnswer]:
     """One answer from the query's template, or one from each of the task's. Raises: T2TError."""
+    templates = query.file.templates if all_templates else (query.template,)
+    for template in templates:
+        check_lengths(template.render_source(query.row).answer_choices or ())
     predictions: Iterable[t2t.Prediction] = model.run(
         query.file,
         [(query.example_id, query.row)],
         template="all" if all_templates else query.template.name,
         shots=shots.number,
-        demonstrations=sample_rows(query.file),
+        demonstrations=sample_rows(query.file) if shots.number else None,
         seed=shots.seed,
         length_norm=settings.length_norm,
         **settings.decoding(),
     )
-    return [TaskAnswer(prediction, _references(query, prediction.template)) for prediction in predictions]
+    return [
+        TaskAnswer(prediction, _references(query, template), _label(query, template, prediction.text))
+        for template, prediction in zip(templates, predictions, strict=True)
+    ]
 
 
-def _references(query: Query, template: str | None) -> tuple[str, ...]:
-    if query.is_edited or template is None:
+def _label(query: Query, template: t2t.Template, text: str) -> str | None:
+    """The label for which the template's target is this text, if it is one."""
+    others = {name: value for name, value in query.row.items() if name not in query.file.label_names}
+    for label in query.file.labels or ():
+        row = query.file.context({**others, query.file.label_column: label})
+        try:
+            if template.render(row).target == text:
+                return label
+        except t2t.T2TError:  # the target reads more than the label, and that is missing
+            return None
+    return None
+
+
+def _references(query: Query, template: t2t.Template) -> tuple[str, ...]:
+    if query.is_edited:
         return ()
     try:
-        return query.file.template(template).render(query.row).references
+        return template.render(query.row).references
     except t2t.T2TError:  # a sample row without a label has a source but no target
         return ()

@@ -45,9 +45,10 @@ def answer_panel(answer: TaskAnswer) -> str:
 
 def comparison_panel(answers: Sequence[TaskAnswer]) -> str:
     """A table with one row per template, and on top what most of them say."""
-    tally = Counter(answer.prediction.text for answer in answers).most_common()
-    text, number = tally[0]
-    summary = f"{number} of {len(answers)} templates answer “{escape(text)}”"
+    labels = [answer.label for answer in answers]  # which every template words in its own way
+    said = [answer.prediction.text for answer in answers] if None in labels else labels
+    [(most, number)] = Counter(said).most_common(1)
+    summary = f"{number} of {len(answers)} templates answer “{escape(most or '')}”"
     ranked = [answer.is_correct for answer in answers if answer.prediction.choices and answer.references]
     if ranked:
         which = "" if len(ranked) == len(answers) else "that have choices "

@@ -1,5 +1,6 @@
 """What both tabs share: the settings, and how events wait for one another."""
 
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import gradio as gr
@@ -15,6 +16,18 @@ MODEL_EVENT = {**EVENT, "concurrency_id": "model", "concurrency_limit": 1}
 INSTANT_EVENT = {**EVENT, "queue": False, "show_progress": "hidden"}
 # Only an event of the queue tells the page of the states that it changed.
 STATE_EVENT = {**EVENT, "concurrency_limit": None, "show_progress": "hidden"}
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """A state of the session: a question as it stood in the page, and the panel with its answer.
+
+    Gradio tells the page of a new value only if it differs from the old one: here every value does, also
+    where it says the same (hence `eq=False`).
+    """
+
+    question: tuple[Any, ...]
+    panel: str
 
 
 def settings_components() -> list[gr.components.Component]:

@@ -9,11 +9,12 @@ import t2t
 from . import handlers, panels
 from .examples import EXAMPLES
 from .handlers import Settings
-from .parts import MODEL_EVENT, settings_components
+from .parts import INSTANT_EVENT, MODEL_EVENT, Answered, settings_components
 
 
 def build_prompt_tab(model: t2t.Text2Text) -> None:
     """Lay out the tab and wire it to the model."""
+    answered = gr.State(Answered((), panels.EMPTY))  # the latest
     with gr.Row():
         with gr.Column(scale=6, min_width=320):
             prompt = gr.Textbox(
@@ -45,17 +46,24 @@ def build_prompt_tab(model: t2t.Text2Text) -> None:
                 api_visibility="private",
             )
 
-    def on_answer(text: str, lines: str, *values: Any) -> str:
+    def on_answer(text: str, lines: str, *values: Any) -> Answered:
         try:
             prediction = handlers.answer_prompt(model, text or "", lines or "", Settings(*values))
         except t2t.T2TError as error:
-            return panels.mistake_panel(error)
-        return panels.prediction_panel(prediction)
+            return Answered((text, lines), panels.mistake_panel(error))
+        return Answered((text, lines), panels.prediction_panel(prediction))
+
+    def on_change(latest: Answered, text: str, lines: str) -> str:
+        """The answer stands there as long as the question that it answers."""
+        return latest.panel if latest.question == (text, lines) else panels.EMPTY
 
     gr.on(
         [answer.click, prompt.submit, choices.submit],
         on_answer,
         [prompt, choices, *settings],
-        result,
+        answered,
         **MODEL_EVENT,
+        show_progress_on=result,
     )
+    changes = [prompt.change, choices.change, answered.change]
+    gr.on(changes, on_change, [answered, prompt, choices], result, **INSTANT_EVENT)

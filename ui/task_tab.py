@@ -5,7 +5,6 @@ boxes are named and filled anew when the choice changes; what is typed shows in 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -16,30 +15,25 @@ import t2t
 
 from . import handlers, panels
 from .handlers import Choice, Settings, Shots
-from .parts import INSTANT_EVENT, MODEL_EVENT, STATE_EVENT, settings_components
+from .parts import INSTANT_EVENT, MODEL_EVENT, STATE_EVENT, Answered, settings_components
 
-# Two states of the session. Gradio tells the page of a new value only if it differs from the old one: here
-# every value does, also where it says the same (hence `eq=False`).
+# What a new session says to a page that was there before it.
+LOST = t2t.T2TError("this page has lost its session, as after a new start of the server", mend="reload it")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)  # as `Answered`
 class Opened:
-    """What the boxes show: a choice, or none and the panel that says why its task cannot be read."""
-
-    choice: Choice | None
-    fault: str = panels.EMPTY
-
-
-@dataclass(frozen=True, eq=False)
-class Answered:
-    """A question as it stood in the page, and the panel with its answer.
+    """What the page shows of the tasks.
 
     Attributes:
-        question: the Choice, the number of demonstrations, the seed, and the text of every box.
+        choice: None where there is none, or its file cannot be read.
+        columns: what the boxes hold, one after another.
+        fault: the panel that says why there is no choice.
     """
 
-    question: tuple[Any, ...]
-    panel: str
+    choice: Choice | None
+    columns: tuple[str, ...] = ()
+    fault: str = panels.mistake_panel(LOST)
 
 
 # Boxes are made in advance, and shown as far as they are needed: those that `gr.render` adds to a page
@@ -116,7 +110,7 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
         try:
             file = handlers.read_task(name, folders)
         except t2t.T2TError as error:
-            return {opened: Opened(None, panels.mistake_panel(error)), about: ""}
+            return {opened: Opened(None, fault=panels.mistake_panel(error)), about: ""}
         chosen = Choice(name, file.templates[0].name)
         most = handlers.max_shots(file)
         return {
@@ -126,29 +120,34 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
             **open_row(file, chosen),
         }
 
-    def on_template(before: Opened, name: str) -> dict[Any, Any]:
-        return reopen(before.choice, template=name)
+    def on_template(before: Opened, name: str, *texts: str | None) -> dict[Any, Any]:
+        """The same row under another template, with what was typed into the columns that both read."""
+        return reopen(before, texts, template=name)
 
     def on_another(before: Opened) -> dict[Any, Any]:
-        return reopen(before.choice, row=before.choice.row + 1) if before.choice else gr.skip()
+        return reopen(before, row=before.choice.row + 1 if before.choice else 0)
 
-    def reopen(before: Choice | None, **change: Any) -> dict[Any, Any]:
+    def reopen(before: Opened, texts: Sequence[str | None] = (), **change: Any) -> dict[Any, Any]:
         """Another row or template of the open task; the boxes stay if it is the old one, or unreadable."""
-        if before is None:
-            return gr.skip()
-        chosen = replace(before, **change)
+        if before.choice is None or before.choice == (chosen := replace(before.choice, **change)):
+            return {opened: replace(before)}
         try:
             file = handlers.read_task(chosen.task, folders)
         except t2t.T2TError:  # `on_change` meets it again, and tells
-            return {opened: Opened(before)}
-        return {opened: Opened(before)} if chosen == before else open_row(file, chosen)
+            return {opened: replace(before)}
+        return open_row(file, chosen, dict(zip(before.columns, texts, strict=False)))
 
-    def open_row(file: t2t.TaskFile, chosen: Choice) -> dict[Any, Any]:
+    def open_row(
+        file: t2t.TaskFile, chosen: Choice, typed: Mapping[str, str | None] | None = None
+    ) -> dict[Any, Any]:
         """The updates that put a sample row into the boxes; `on_change` shows what the model reads of it."""
-        updates: dict[Any, Any] = {opened: Opened(chosen)}
-        with suppress(t2t.T2TError):  # as above
-            updates.update(zip(boxes, _filled_boxes(handlers.row_fields(file, chosen)), strict=True))
-        return updates
+        try:
+            fields = handlers.row_fields(file, chosen)
+        except t2t.T2TError:  # as above
+            return {opened: Opened(chosen)}
+        kept = {name: text for name, text in (typed or {}).items() if name in fields and text is not None}
+        shown = zip(boxes, _filled_boxes(fields | kept), strict=True)
+        return {opened: Opened(chosen, tuple(fields)), **dict(shown)}
 
     def typed_query(chosen: Choice, texts: Sequence[str]) -> handlers.Query:
         """The row as it stands in the boxes."""
@@ -164,16 +163,14 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
         Every change comes here, one event after another, and the last reads what the page holds then: of
         several writers, the slowest would have the last word.
         """
-        text, panel = "", now.fault
-        if now.choice is not None:
-            try:
-                query = typed_query(now.choice, texts)
-                text = handlers.render_source(query, _shots(number, seed_value))
-            except t2t.T2TError as error:
-                return {source: "", result: panels.mistake_panel(error)}
-        if latest.question == (now.choice, number, seed_value, *texts):
-            panel = latest.panel
-        return {source: text, result: panel}
+        if now.choice is None:
+            return {source: "", result: now.fault}
+        try:
+            text = handlers.render_source(typed_query(now.choice, texts), _shots(number, seed_value))
+        except t2t.T2TError as error:
+            return {source: "", result: panels.mistake_panel(error)}
+        is_answered = latest.question == (now.choice, number, seed_value, *texts)
+        return {source: text, result: latest.panel if is_answered else panels.EMPTY}
 
     def ask(
         values: Sequence[Any], show: Callable[[list[handlers.TaskAnswer]], str], *, all_templates: bool
@@ -183,9 +180,7 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
         question = (now.choice, number, seed_value, *texts)
         try:
             if now.choice is None:
-                raise t2t.T2TError(
-                    "no task is open", mend="choose another task, or mend the file of this one"
-                )
+                return Answered(question, now.fault)
             answers = handlers.answer_query(
                 model,
                 typed_query(now.choice, texts),
@@ -206,7 +201,7 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
     filled = [opened, about, template, shots, *boxes]
     blocks.load(on_load, None, task, **INSTANT_EVENT)
     gr.on([blocks.load, task.input], on_task, [task, opened], filled, **STATE_EVENT)
-    template.input(on_template, [opened, template], filled, **STATE_EVENT)
+    template.input(on_template, [opened, template, *boxes], filled, **STATE_EVENT)
     another.click(on_another, opened, filled, **STATE_EVENT)
     question = [opened, shots, seed, *boxes]
     asked = [*settings, *question]

@@ -266,10 +266,18 @@ def test_an_example_fills_the_prompt(page):
     expect(page.locator("#prompt-text textarea")).to_have_value(re.compile("positive or negative"))
 
 
+def test_the_answer_to_a_prompt_leaves_with_it(page):
+    ask(page, "Is that happy or sad?", "happy\nsad\nneither")
+    expect(page.locator("#prompt-result .t2t-bar")).to_have_count(3)
+    page.get_by_role("button", name="Sentiment").click()
+    expect(page.locator("#prompt-result")).to_have_text("The answer appears here.")
+
+
 @pytest.mark.parametrize(
     ("prompt", "choices", "message"),
     [
         ("  ", "yes\nno", "The prompt is empty"),
+        ("Is it?", "yes\n" + "no " * 1000, "has 2,999 characters, and may have 2,000"),
         ("Is it?", "yes", "the only answer choice"),
         ("Is it?", "yes\nyes", "An answer choice is there twice"),
     ],
@@ -379,6 +387,25 @@ def test_fields_follow_the_template_and_the_row(task_page):
     task_page.locator("#task-another").click()
     expect(fields.first).to_have_value("Oslo")
     expect(source_of(task_page)).to_have_value("Oslo: Hail all day. Shall we stay at home?")
+
+
+def test_what_is_typed_stays_under_another_template(task_page):
+    task_page.locator("#task-fields textarea").fill("It hails.")
+    choose_template(task_page, "stay at home")
+    expect(source_of(task_page)).to_have_value("Riga: It hails. Shall we stay at home?")
+    choose_template(task_page, "nice or nasty")
+    expect(source_of(task_page)).to_have_value("It hails. Is that nice or nasty?")
+    task_page.locator("#task-another").click()
+    expect(source_of(task_page)).to_have_value("Hail all day. Is that nice or nasty?")
+
+
+@pytest.mark.parametrize("button", ["#task-answer", "#task-another"])
+def test_a_page_that_outlives_its_session_says_so(task_page, blocks, button):
+    blocks.state_holder.session_data.clear()  # as after a new start
+    task_page.locator(button).click()
+    expect(task_page.get_by_role("alert")).to_contain_text("This page has lost its session")
+    open_task(task_page, "options")
+    expect(source_of(task_page)).to_have_value("He drops the ball. Where does it go?")
 
 
 def test_typing_shows_in_the_source_and_drops_the_label(task_page):
@@ -586,6 +613,18 @@ def test_a_password_keeps_strangers_out(ui, tiny_model, toy_tasks_dir):
     caught.value.close()
     blocks.close(verbose=False)
     assert caught.value.code == 401
+
+
+def test_a_proxy_for_the_web_is_not_asked_for_the_page(ui, tiny_model, toy_tasks_dir, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("NO_PROXY", "example.org")
+    monkeypatch.delenv("no_proxy", raising=False)
+    blocks = ui.app.build_app(tiny_model, task_folders=(toy_tasks_dir,))
+    url = ui.app.serve(blocks, port=free_port())
+    blocks.close(verbose=False)
+    assert url.startswith("http://127.0.0.1:")
+    assert (os.environ["NO_PROXY"], os.environ.get("no_proxy")) == ("example.org", None)
 
 
 def test_launch_loads_a_model_by_name_and_says_where_the_page_is(ui, tiny_model, tmp_path):

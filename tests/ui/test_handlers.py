@@ -264,6 +264,29 @@ def test_all_templates_give_one_answer_each(handlers, first_row, tiny_model):
     assert [answer.references for answer in answers] == [("happy",), ("happy",), ("yes",)]
 
 
+def test_a_comparison_counts_labels_however_they_are_worded(ui, handlers, mood, tiny_model):
+    edited = handlers.make_query(mood, handlers.Choice("toy_mood", "good day"), {"text": "I am cold."})
+    settings = handlers.Settings()
+    answers = handlers.answer_query(tiny_model, edited, handlers.Shots(), settings, all_templates=True)
+    words = {"happy": "happy", "sad": "sad", "yes": "happy", "no": "sad"}
+    assert [answer.label for answer in answers] == [words[answer.prediction.text] for answer in answers]
+    answers = [
+        replace(answer, label="happy", prediction=replace(answer.prediction, text=text))
+        for answer, text in zip(answers, ["happy", "happy", "yes"], strict=True)
+    ]
+    assert "3 of 3 templates answer “happy”." in ui.panels.comparison_panel(answers)
+    answers[0] = replace(answers[0], label=None)  # of a template without labels the texts are all there is
+    assert "2 of 3 templates answer “happy”." in ui.panels.comparison_panel(answers)
+
+
+def test_a_choice_that_is_too_long_to_rank_is_a_mistake(handlers, mood, tiny_model):
+    message = failure(
+        handlers.answer_prompt, tiny_model, "Which?", "yes\n" + "no " * 1000, handlers.Settings()
+    )
+    assert message.startswith('the answer choice "no no ')
+    assert "has 2,999 characters, and may have 2,000\n" in message
+
+
 def test_a_column_that_the_row_lacks_is_a_mistake_that_names_the_nearest(handlers, toy_tasks_dir):
     path = toy_tasks_dir / "mood" / "toy_mood.yaml"
     path.write_text(
