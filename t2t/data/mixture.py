@@ -33,7 +33,7 @@ from t2t.errors import (
     did_you_mean,
     raise_faults,
 )
-from t2t.templates.few_shot import choose_demonstrations, with_demonstrations
+from t2t.templates.few_shot import choose_demonstrations, with_demonstrations, without_query
 from t2t.templates.template import RenderedExample, Template
 
 NUM_TRIED_ROWS = 100  # of a task before the first is drawn, shared out over its templates
@@ -169,8 +169,7 @@ class Mixture:
         shots = 1 + shots_bits % most
         # One more than wanted, since the query may be among them, or a row that reads the same.
         places = random.Random(demonstration_seed).sample(range(len(source.rows)), shots + 1)
-        pool = [source.render(place, template) for place in places]
-        others = [other for other in pool if other.source != example.source]
+        others = without_query([source.render(place, template) for place in places], example)
         demonstrations = choose_demonstrations(
             others,
             example_id=example.example_id,

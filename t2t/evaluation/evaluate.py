@@ -87,7 +87,7 @@ def evaluate(
         rows and the model raise.
     """
     shots = (shots,) if isinstance(shots, int) else shots
-    _check_options(tasks, templates=templates, shots=shots, seeds=seeds, limit=limit)
+    _check_options(tasks, templates=templates, shots=shots, seeds=seeds, limit=limit, trained_on=trained_on)
     loaded = [task if isinstance(task, Task) else Task.load(task, data_root=data_root) for task in tasks]
     names = [task.name for task in loaded]  # which a name and a path have in common
     if len(set(names)) < len(names):
@@ -193,8 +193,9 @@ def _check_options(
     shots: Sequence[int],
     seeds: int,
     limit: int | None,
+    trained_on: Collection[str] | None,
 ) -> None:
-    if not tasks or isinstance(tasks, str):
+    if isinstance(tasks, str | Path | Task) or not tasks:
         raise EvaluationError(
             "tasks are a list of at least one", mend='write evaluate(model, ["sst2"]) for a single one'
         )
@@ -202,6 +203,10 @@ def _check_options(
         raise EvaluationError(
             f'templates are different names, at least one, or "{ALL}", not {list(templates)}'
         )
+    if isinstance(trained_on, str):  # its letters are no tasks
+        raise EvaluationError(f'trained_on is a list of tasks, not "{trained_on}"')
+    if isinstance(shots, str):
+        raise EvaluationError(f'shots are numbers, not "{shots}"', mend="write shots=(0, 4)")
     if not shots or min(shots) < 0 or len(set(shots)) < len(shots):
         raise EvaluationError(f"shots are different numbers from 0 upwards, not {list(shots)}")
     if seeds < 1:

@@ -129,6 +129,11 @@ def _spaced(character: str) -> str:
     return f" {character} " if _WITHOUT_SPACES.match(character) else character
 
 
+def _with_spaces(text: str) -> str:
+    """The text with a space on both sides of each character of a script without spaces."""
+    return _WITHOUT_SPACES.sub(r" \g<0> ", text)
+
+
 @lru_cache(maxsize=10_000)
 def _is_latin(letter: str) -> bool:
     return unicodedata.name(letter, "").startswith("LATIN")
@@ -229,14 +234,14 @@ def _item_f1(sums: Floats, _num_examples: int) -> Floats:
 def _bleu_counts(predictions: Sequence[str], references: References) -> Floats:
     """N-grams found and given for n = 1 to 4, words given, words of the nearest reference (num_examples, 10).
 
-    The words are those of sacrebleu's default tokenizer, 13a.
+    The words are those of sacrebleu's default tokenizer, 13a; in scripts without spaces, the characters.
     """
     from sacrebleu.metrics.bleu import BLEU
 
     bleu = BLEU(effective_order=True)  # of single sentences; it leaves the counts as they are
     rows = []
     for prediction, texts in zip(predictions, references, strict=True):
-        one = bleu.sentence_score(prediction, list(texts))
+        one = bleu.sentence_score(_with_spaces(prediction), [_with_spaces(text) for text in texts])
         rows.append([*one.counts, *one.totals, one.sys_len, one.ref_len])
     return np.array(rows, dtype=np.float64)
 

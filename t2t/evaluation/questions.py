@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from t2t.data.task import EXAMPLES, Task
 from t2t.errors import EvaluationError, HiddenLabelError, MissingDataError, T2TError, TemplateError
-from t2t.templates.few_shot import choose_demonstrations, with_demonstrations
+from t2t.templates.few_shot import choose_demonstrations, with_demonstrations, without_query
 from t2t.templates.filters import MADE
 from t2t.templates.task_file import is_hidden
 from t2t.templates.template import RenderedExample, Template
@@ -98,7 +98,7 @@ class Questions:
                 example,
                 choose_demonstrations(
                     # A row may stand in both splits, and the examples of a task file may be rows of its data.
-                    [other for other in pool if other.source != example.source],
+                    without_query(pool, example),
                     example_id=example.example_id,
                     shots=shots,
                     seed=seed,

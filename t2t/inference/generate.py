@@ -12,6 +12,7 @@ Paper: Holtzman et al. 2020 (nucleus sampling), arXiv:1904.09751.
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ from t2t.inference.prompts import SourceBatch
 from t2t.inference.rank import answer_logprobs, encode_batch
 from t2t.tokens.batches import IGNORED_LABEL
 
+LEAST_TEMPERATURE = 1e-6  # the likeliest token already, in all but ties; less would overflow float32
+
 
 @dataclass(frozen=True)
 class Decoding:
@@ -33,7 +36,8 @@ class Decoding:
     Attributes:
         max_new_tokens: tokens to write at most, the end-of-sequence included.
         num_beams: hypotheses kept by beam search; 1 keeps none. Ranked by mean token log-probability.
-        temperature: above 0; the logits are divided by it before sampling. None takes the likeliest token.
+        temperature: at least 1e-6; the logits are divided by it before sampling. None takes the likeliest
+            token.
         top_p: 0 to 1; samples among the likeliest tokens that hold this share of the probability.
         seed: the same seed gives the same source the same answer. None draws anew for every source.
     """
@@ -54,9 +58,10 @@ class Decoding:
             raise InferenceError(
                 f"max_new_tokens is {self.max_new_tokens}; the model's decoder has {max_target_len} positions"
             )
-        if self.temperature is not None and not self.temperature > 0:
+        if self.temperature is not None and not LEAST_TEMPERATURE <= self.temperature < math.inf:
             raise InferenceError(
-                f"temperature is above 0, not {self.temperature}", mend="leave it out for greedy decoding"
+                f"temperature is at least {LEAST_TEMPERATURE} and finite, not {self.temperature}",
+                mend="leave it out for greedy decoding",
             )
         if not 0 < self.top_p <= 1:
             raise InferenceError(f"top_p is above 0 and at most 1, not {self.top_p}")

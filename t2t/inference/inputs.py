@@ -28,6 +28,7 @@ def choice_prompts(
         raise InferenceError(
             f"answer_choices is a single text: {answer_choices!r:.80}", mend="put the choices into a list"
         )
+    answer_choices = several(answer_choices, "answer_choices")
     if isinstance(sources, str) or _are_texts(answer_choices):
         shared = cast("tuple[str, ...]", tuple(answer_choices))
         return (Prompt(source, shared, label) for label, source in _labelled(sources))
@@ -41,7 +42,7 @@ def target_prompts(sources: str | Iterable[str], targets: str | Iterable[str]) -
     """Prompts with their target as the only choice."""
     if isinstance(sources, str) != isinstance(targets, str):
         raise InferenceError("one source needs one target, and many sources need many")
-    each = [targets] if isinstance(targets, str) else targets
+    each = [targets] if isinstance(targets, str) else several(targets, "targets")
     return (
         Prompt(source, (target,), label)
         for (label, source), target in _paired(_labelled(sources), each, "targets")
@@ -71,12 +72,17 @@ def _choices_of_one(choices: Sequence[str]) -> tuple[str, ...]:
 
 
 def _labelled(sources: str | Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Each source with what an error message calls it."""
+    """Each source with what an error message calls it. Raises: InferenceError at once if they are none."""
     if isinstance(sources, str):
-        yield "source", sources
-        return
-    for index, source in enumerate(sources):
-        yield f"sources[{index}]", source
+        return iter([("source", sources)])
+    return ((f"sources[{index}]", source) for index, source in enumerate(several(sources, "sources")))
+
+
+def several(given: Iterable[T], name: str) -> Iterable[T]:
+    """What is given, if it can be gone through one by one. Raises: InferenceError if not."""
+    if isinstance(given, bytes | Mapping) or not isinstance(given, Iterable):
+        raise InferenceError(f"{name} are one or several, not {type(given).__name__}: {given!r:.80}")
+    return given
 
 
 def _are_texts(answer_choices: Iterable[Any]) -> bool:

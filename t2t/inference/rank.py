@@ -107,9 +107,11 @@ def check_choices(choices: Sequence[str], location: Location) -> None:
         raise InferenceError("there are no answer choices", where=location, mend="give at least one")
     for choice in choices:
         check_text(choice, "an answer choice", location)
-    if len(set(choices)) < len(choices):
-        twice = next(choice for choice in choices if choices.count(choice) > 1)
-        raise InferenceError(f"an answer choice is there twice: {twice!r}", where=location, have=choices)
+    seen: set[str] = set()
+    for choice in choices:
+        if choice in seen:
+            raise InferenceError(f"an answer choice is there twice: {choice!r}", where=location)
+        seen.add(choice)
 
 
 @torch.inference_mode()

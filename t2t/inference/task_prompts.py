@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from t2t.errors import DataError, InferenceError, Location
+from t2t.inference.inputs import several
 from t2t.inference.prompts import Prompt
-from t2t.templates.few_shot import choose_demonstrations, with_demonstrations
+from t2t.templates.few_shot import choose_demonstrations, with_demonstrations, without_query
 from t2t.templates.task_file import TaskFile
 from t2t.templates.template import RenderedExample, Template
 
@@ -41,9 +42,13 @@ def task_prompts(
         shots: demonstrations in front of each source. They depend on (seed, example_id) alone, and are
             never the query itself.
         demonstrations: labelled rows to draw them from; None takes the task file's own `examples`.
-    Raises: InferenceError at once if there are fewer demonstrations than shots; when it gets there, for a row
-        that is none.
+    Raises: InferenceError at once if there are fewer demonstrations than shots, or are some without shots;
+        when it gets there, for a row that is none.
     """
+    if demonstrations is not None and not shots:
+        raise InferenceError(
+            "demonstrations are given, and no shots are asked for", mend="add shots=1, or more"
+        )
     pools: dict[str, list[RenderedExample]] = {}
     if shots:
         given = file.examples if demonstrations is None else demonstrations
@@ -54,7 +59,7 @@ def task_prompts(
     _check_shots(shots, pools)
     return (
         _prompt(template, example_id, row, shots=shots, pool=pools.get(template.name, []), seed=seed)
-        for example_id, row in _contexts(file, rows, "row", needs_label=False)
+        for example_id, row in _contexts(file, several(rows, "rows"), "row", needs_label=False)
         for template in templates
     )
 
@@ -71,7 +76,7 @@ def _prompt(
     query = template.render_source(row, example_id=example_id)
     if shots:
         # A row handed over by itself has no id in common with the pool: it is known by its text.
-        pool = [other for other in pool if other.source != query.source]
+        pool = without_query(pool, query)
         if len(pool) < shots:
             where = Prompt.of(query).location
             raise _too_many_shots(shots, len(pool), "without the query itself ", where)

@@ -28,7 +28,14 @@ from t2t.data.task import Task
 from t2t.errors import InferenceError, ModelError
 from t2t.inference.answering import Answering
 from t2t.inference.generate import Decoding
-from t2t.inference.inputs import choice_prompts, is_list, shaped_like, source_prompts, target_prompts
+from t2t.inference.inputs import (
+    choice_prompts,
+    is_list,
+    several,
+    shaped_like,
+    source_prompts,
+    target_prompts,
+)
 from t2t.inference.options import AnswerOptions, GenerateOptions, RankOptions, RunOptions, SourceOptions
 from t2t.inference.prompts import Prediction, Prompt
 from t2t.inference.rank import LengthNorm
@@ -165,14 +172,15 @@ class Text2Text:
         return self.adapters
 
     def save(self, folder: str | Path, *, dtype: str | torch.dtype | None = None) -> None:
-        """Write model and tokenizer as a folder that `load` and `from_pretrained` read.
+        """Write model and tokenizer as a folder that `load` and `from_pretrained` read, over an older one.
 
         With adapters it is the adapter in use that is written, unless it was merged. The record of what the
         model was trained on goes along, if it was loaded by name; of training since then it does not know.
 
         Args:
             dtype: store the weights as "float32" or "bfloat16"; None keeps their own.
-        Raises: ModelError for another dtype, or if the record of the model's training is malformed.
+        Raises: ModelError for another dtype, for a folder that holds anything but a saved model, or if the
+            record of the model's training is malformed.
         """
         record = TrainingRecord.of_models(self.places) if self.places else None
         save_model(self.model, self.tokenizer, folder, dtype=dtype, record=record)
@@ -331,7 +339,7 @@ class Text2Text:
             template: its name; None takes the task's first one; "all" gives one prediction per row and
                 template (all templates of the first row, then of the second ...), also for a single row.
             shots: demonstrations in front of each source.
-            demonstrations: labelled rows to draw them from; None takes the task file's own `examples`.
+            demonstrations: labelled rows to draw these from; None takes the task file's own `examples`.
             seed: of the demonstrations, and of sampling.
             length_norm: as in `rank`. All others: as in `generate`.
         Raises: TaskNotFoundError, TemplateError, and InferenceError as `rank` and `generate` do.
@@ -391,7 +399,7 @@ class Text2Text:
             length_norm=length_norm,
             decoding=Decoding(max_new_tokens, num_beams, temperature, top_p, seed),
         )
-        each = [examples] if isinstance(examples, RenderedExample) else examples
+        each = [examples] if isinstance(examples, RenderedExample) else several(examples, "examples")
         answers = answering.stream(map(Prompt.of, each), at_once=is_list(examples))
         return shaped_like(examples, answers)
 

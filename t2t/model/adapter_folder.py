@@ -197,7 +197,9 @@ def _check_files(folder: Path) -> None:
     if not missing:
         return
     mend = "copy the missing files from where the adapter was saved"
-    if CONFIG in missing and "config.json" in here:
+    if {"run.json", "model"} <= here:
+        mend = f"this is the folder of a run: name its model, {folder / 'model'}"
+    elif CONFIG in missing and "config.json" in here:
         mend = "this is a whole model: name it as the model, without an adapter"
     elif "adapter_model.bin" in here:
         mend = "convert adapter_model.bin to safetensors where you trust it; t2t reads no pickles"

@@ -96,11 +96,11 @@ class Adapters:
         """
         files = read_adapter(place)
         check_base(files, self._base)
-        self._places[name] = absolute_place(place)
         kept = self._attach(name, files.config)
         slot = self._slot(name)
         check_weights(files, kept.weights(slot, self._model.state_dict()))
         kept.set_weights(slot, files.weights)
+        self._places[name] = absolute_place(place)
         self.use(name, trainable=trainable)
 
     def use(self, name: str | None, *, trainable: bool = False) -> None:

@@ -7,14 +7,16 @@ it is of no use.
 Paper: Wortsman et al. 2022, "Model soups", arXiv:2203.05482 (the uniform soup).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import torch
 
-from t2t.errors import ModelError
+from t2t.errors import ModelError, TokenizerError
 from t2t.model.pretrained import LoadedModel, choose_device, choose_dtype, load_model
+from t2t.tokens import tokenizer_digest
 
 _OWN = {"_name_or_path", "dtype", "transformers_version", "architectures", "use_cache"}  # may differ
 
@@ -49,7 +51,7 @@ def _take_in(other: LoadedModel, mean: LoadedModel, count: int) -> None:
     """Let the mean be over one more model, `count` in all."""
     _check_alike(mean, other)
     with torch.no_grad():
-        for old, new in zip(mean.model.parameters(), other.model.parameters(), strict=True):
+        for (_, old), (_, new) in zip(_weights(mean), _weights(other), strict=True):
             old.lerp_(new, 1 / count)
 
 
@@ -59,7 +61,7 @@ def _check_alike(one: LoadedModel, other: LoadedModel) -> None:
             raise _no_mean(
                 one, other, f'"{key}" is {mine.get(key)} in one and {theirs.get(key)} in the other'
             )
-    if one.tokenizer.get_vocab() != other.tokenizer.get_vocab():
+    if _tokens(one) != _tokens(other):
         raise _no_mean(one, other, "their tokenizers differ")
 
 
@@ -70,8 +72,22 @@ def _no_mean(one: LoadedModel, other: LoadedModel, reason: str) -> ModelError:
     )
 
 
+def _weights(loaded: LoadedModel) -> Iterator[tuple[str, torch.Tensor]]:
+    """Each weight once, by name; BART keeps the bias of its logits as a buffer."""
+    named = chain(loaded.model.named_parameters(), loaded.model.named_buffers())
+    return ((name, weight) for name, weight in named if weight.is_floating_point())
+
+
 def _shapes(loaded: LoadedModel) -> dict[str, list[int]]:
-    return {name: list(weight.shape) for name, weight in loaded.model.named_parameters()}
+    return {name: list(weight.shape) for name, weight in _weights(loaded)}
+
+
+def _tokens(loaded: LoadedModel) -> object:
+    """What decides the ids of a text, as far as the tokenizer tells."""
+    try:
+        return tokenizer_digest(loaded.tokenizer)
+    except TokenizerError:  # it is not of the tokenizers library
+        return loaded.tokenizer.get_vocab()
 
 
 def _config(loaded: LoadedModel) -> dict[str, object]:

@@ -28,6 +28,7 @@ from t2t.tokens import load_tokenizer, looks_like_hub_id
 logger = logging.getLogger(__name__)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+SAVED = {".json", ".safetensors", ".model", ".spm", ".txt", ".jinja"}  # what the files of saved models end in
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 TOKENIZERS = (
     "tokenizer.json",
@@ -117,10 +118,11 @@ def save_model(
         dtype: store the weights as "float32" or "bfloat16" (half the size); None keeps their own.
         weights: the state dict to write, where the model itself holds only slices; None takes its own.
         record: what the model has been trained on, which evaluation reads beside the weights.
-    Raises: ModelError for another dtype.
+    Raises: ModelError for another dtype, or where something is that is no saved model.
     """
     stored = None if dtype is None else named_dtype(dtype, have=DTYPES)
-    folder = Path(folder)
+    folder = Path(folder).resolve()
+    _check_replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     weights = model.state_dict() if weights is None else weights
@@ -148,6 +150,23 @@ def share_tensors(folder: Path, *, mode_of: str) -> None:
     for path in folder.glob("*.safetensors"):
         with suppress(OSError):  # some mounts have no modes, and the model is whole without
             path.chmod(mode)
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Raises: ModelError, naming what would be lost, unless there is nothing yet or a saved model alone."""
+    if not folder.exists():
+        return
+    lost = [folder]
+    if folder.is_dir():
+        here = sorted(folder.iterdir())
+        is_model = any(path.name in ("config.json", "adapter_config.json") for path in here)
+        lost = [path for path in here if not (is_model and path.is_file() and path.suffix in SAVED)]
+    if lost:
+        raise ModelError(
+            f"{folder} would be replaced, and is no saved model or holds more than one",
+            have=[path.name for path in lost],
+            mend="name a new folder",
+        )
 
 
 def replace_folder(new: Path, folder: Path) -> None:
@@ -181,6 +200,8 @@ def check_checkpoint(folder: Path) -> None:
     if not missing:
         return
     mend = "copy the missing files from where the model was saved"
+    if {"run.json", "model"} <= here:
+        mend = f"this is the folder of a run: name its model, {folder / 'model'}"
     if "adapter_config.json" in here:
         mend = "this is an adapter: name the model it was trained on, and this folder as its adapter"
     if "model.safetensors" in missing and "pytorch_model.bin" in here:

@@ -11,11 +11,20 @@ loses demonstrations before it loses a word of its question: `keep_demonstration
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from t2t.errors import DataError
 from t2t.templates.template import RenderedExample
+
+
+def without_query(pool: Iterable[RenderedExample], query: RenderedExample) -> list[RenderedExample]:
+    """The examples that ask something else: a row may be in a pool under another id.
+
+    Of a template that asks for one of its choices alone, all sources are the same text.
+    """
+    asked = (query.source, query.answer_choices)
+    return [example for example in pool if (example.source, example.answer_choices) != asked]
 
 
 def choose_demonstrations(

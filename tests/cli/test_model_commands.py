@@ -75,7 +75,8 @@ def test_an_option_out_of_range_is_an_error_of_the_library(t2t, toy_starter):
     ended = t2t("generate text --temperature -1")
     assert (ended.code, ended.out) == (1, "")
     assert ended.err == (
-        "InferenceError: temperature is above 0, not -1.0\n  mend:  leave it out for greedy decoding\n"
+        "InferenceError: temperature is at least 1e-06 and finite, not -1.0\n"
+        "  mend:  leave it out for greedy decoding\n"
     )
 
 

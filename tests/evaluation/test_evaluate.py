@@ -1,6 +1,7 @@
 """Evaluation of a model that answers by a rule, so that every expected score can be counted by hand."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -186,6 +187,8 @@ def test_a_source_that_is_too_long_loses_demonstrations_before_its_question(mood
         ({"shots": ()}, "shots are different numbers from 0 upwards, not []"),
         ({"shots": (-1,)}, "shots are different numbers from 0 upwards, not [-1]"),
         ({"shots": -1}, "shots are different numbers from 0 upwards, not [-1]"),
+        ({"shots": "0,4"}, 'shots are numbers, not "0,4"\n  mend:  write shots=(0, 4)'),
+        ({"trained_on": "rte"}, 'trained_on is a list of tasks, not "rte"'),
         ({"seeds": 0}, "seeds is at least 1, not 0"),
         ({"templates": []}, 'templates are different names, at least one, or "all", not []'),
         (
@@ -207,11 +210,12 @@ def test_one_number_of_shots_needs_no_list(rule_model, mood):
 
 
 def test_tasks_are_a_list_of_different_ones(rule_model, mood):
-    with pytest.raises(EvaluationError) as caught:
-        evaluate(rule_model(knows_all), "sst2")
-    assert str(caught.value) == (
-        'tasks are a list of at least one\n  mend:  write evaluate(model, ["sst2"]) for a single one'
-    )
+    for single in ("sst2", Path("sst2.yaml"), mood):
+        with pytest.raises(EvaluationError) as caught:
+            evaluate(rule_model(knows_all), single)
+        assert str(caught.value) == (
+            'tasks are a list of at least one\n  mend:  write evaluate(model, ["sst2"]) for a single one'
+        )
     with pytest.raises(EvaluationError) as caught:
         evaluate(rule_model(knows_all), [mood, mood])
     assert str(caught.value) == "a task is named twice: toy_mood, toy_mood"

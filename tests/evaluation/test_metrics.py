@@ -143,6 +143,13 @@ def test_bleu_by_hand():
     assert one("bleu", "", "the cat") == 0
 
 
+def test_bleu_counts_characters_where_a_script_has_no_spaces():
+    assert one("bleu", "我喜欢猫", "我喜欢猫") == pytest.approx(100)
+    # 3 of 4 characters, 2 of 3 pairs, 1 of 2 triples, and of one quadruple none, which counts as a half
+    expected = 100 * (3 / 4 * 2 / 3 * 1 / 2 * 1 / 2) ** 0.25
+    assert one("bleu", "我喜欢猫", "我喜欢狗") == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_a_resample_scores_as_the_rows_it_holds(name):
     predictions = ["the cat", "a dog", "green", "red", "red"]

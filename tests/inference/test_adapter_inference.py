@@ -121,6 +121,9 @@ def test_adapters_are_loaded_switched_and_merged(t5_folder, tmp_path):
 
     assert (plain.full_name, model.full_name) == (str(t5_folder), f"{t5_folder} + polite")
     assert model.places == (str(t5_folder), str(folders[0]))
+    with pytest.raises(ModelError):
+        model.adapters.load("polite", folders[1])
+    assert model.places == (str(t5_folder), str(folders[0]))
     polite = scores(model)
     model.use_adapter("rude")
     assert scores(model) == pytest.approx(scores(named))

@@ -1,4 +1,5 @@
 import logging
+import math
 
 import pytest
 import torch
@@ -153,7 +154,11 @@ def test_special_tokens_of_a_checkpoint_are_used(bart):
         ({"max_new_tokens": 65}, "max_new_tokens is 65; the model's decoder has 64 positions"),
         (
             {"temperature": 0},
-            "temperature is above 0, not 0\n  mend:  leave it out for greedy decoding",
+            "temperature is at least 1e-06 and finite, not 0\n  mend:  leave it out for greedy decoding",
+        ),
+        (
+            {"temperature": math.inf},
+            "temperature is at least 1e-06 and finite, not inf\n  mend:  leave it out for greedy decoding",
         ),
         ({"temperature": 1.0, "top_p": 0}, "top_p is above 0 and at most 1, not 0"),
         (

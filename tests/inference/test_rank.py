@@ -189,7 +189,7 @@ def test_scores_that_are_not_finite_are_refused(t5):
         ),
         (
             ["yes", "no", "yes"],
-            "an answer choice is there twice: 'yes'\n  where: sources[1]\n  have:  yes, no, yes",
+            "an answer choice is there twice: 'yes'\n  where: sources[1]",
         ),
     ],
 )

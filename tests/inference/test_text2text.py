@@ -269,6 +269,22 @@ def test_load_passes_name_device_and_dtype(t5, monkeypatch):
             "an answer choice is no text but list: ['good', 'bad']\n  where: source",
         ),
         (
+            lambda model: model.generate(None),
+            "sources are one or several, not NoneType: None",
+        ),
+        (
+            lambda model: model.score(b"one", b"two"),
+            "targets are one or several, not bytes: b'two'",
+        ),
+        (
+            lambda model: model.rank("Which?", None),
+            "answer_choices are one or several, not NoneType: None",
+        ),
+        (
+            lambda model: model.answer(None),
+            "examples are one or several, not NoneType: None",
+        ),
+        (
             lambda model: model.rank("Which?", "yes"),
             "answer_choices is a single text: 'yes'\n  mend:  put the choices into a list",
         ),

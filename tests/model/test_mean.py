@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import torch
+from transformers import BartConfig, BartForConditionalGeneration
 
 import t2t
 from t2t.errors import ModelError
@@ -65,6 +66,25 @@ def test_models_that_do_not_match_have_no_mean(tmp_path, tokenizer):
         load_mean_model([tmp_path / "a", tmp_path / "near"], device="cpu")
     with pytest.raises(ModelError, match="their tokenizers differ"):
         load_mean_model([tmp_path / "a", tmp_path / "other"], device="cpu")
+    settings = json.loads((tmp_path / "a" / "tokenizer.json").read_text())
+    shutil.copytree(tmp_path / "a", tmp_path / "lower")
+    lower = settings | {"normalizer": {"type": "Lowercase"}}  # the same vocabulary
+    (tmp_path / "lower" / "tokenizer.json").write_text(json.dumps(lower))
+    with pytest.raises(ModelError, match="their tokenizers differ"):
+        load_mean_model([tmp_path / "a", tmp_path / "lower"], device="cpu")
+
+
+def test_the_bias_of_the_logits_which_bart_keeps_as_a_buffer_is_a_mean_too(tmp_path, tokenizer):
+    for bias in (1, 4):
+        model = BartForConditionalGeneration(
+            BartConfig(
+                vocab_size=384, d_model=16, encoder_layers=1, decoder_layers=1, max_position_embeddings=8
+            )
+        )
+        model.final_logits_bias.fill_(bias)
+        save_model(model, tokenizer, tmp_path / str(bias))
+    mean = load_mean_model([tmp_path / "1", tmp_path / "4"], device="cpu")
+    assert mean.model.final_logits_bias.unique().tolist() == [2.5]
 
 
 @pytest.mark.parametrize("names", [[], "starter"])

@@ -138,10 +138,45 @@ def test_an_mbart_50_is_scored_on_the_language_that_it_is_forced_to(tmp_path):
 
 
 def test_saving_replaces_an_older_model_whole(checkpoint, tokenizer):
-    (checkpoint / "leftover.txt").write_text("from before")
+    (checkpoint / "merges.txt").write_text("of the tokenizer before")
     save_model(tiny_t5(), tokenizer, checkpoint)
-    assert not (checkpoint / "leftover.txt").exists()
+    assert not (checkpoint / "merges.txt").exists()
     assert [path.name for path in checkpoint.parent.iterdir()] == ["model"]
+
+
+def test_saving_over_a_link_replaces_what_it_leads_to(checkpoint, tokenizer):
+    link = checkpoint.with_name("link")
+    link.symlink_to(checkpoint)
+    (checkpoint / "merges.txt").write_text("of the tokenizer before")
+    save_model(tiny_t5(), tokenizer, link)
+    assert link.is_symlink()
+    assert not (checkpoint / "merges.txt").exists()
+
+
+def test_saving_deletes_nothing_but_an_older_model(checkpoint, tokenizer):
+    save_model(tiny_t5(), tokenizer, checkpoint.with_name("new"))
+    project = checkpoint.parent
+    (checkpoint / "README.md").write_text("what it is for")
+    (checkpoint / ".git").mkdir()
+    for folder, lost in (
+        (checkpoint, ".git, README.md"),
+        (project, "model, new"),
+        (checkpoint / "README.md", "README.md"),
+    ):
+        with pytest.raises(ModelError) as raised:
+            save_model(tiny_t5(), tokenizer, folder)
+        assert str(raised.value) == (
+            f"{folder} would be replaced, and is no saved model or holds more than one\n"
+            f"  have:  {lost}\n"
+            "  mend:  name a new folder"
+        )
+    assert sorted(path.name for path in project.iterdir()) == ["model", "new"]
+
+
+def test_the_folder_of_a_run_leads_to_its_model(checkpoint):
+    (checkpoint.parent / "run.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=f"this is the folder of a run: name its model, {checkpoint}"):
+        load_model(checkpoint.parent)
 
 
 def test_a_missing_folder_is_named(tmp_path):

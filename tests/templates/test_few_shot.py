@@ -3,7 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from t2t.errors import DataError
-from t2t.templates.few_shot import choose_demonstrations, keep_demonstrations, with_demonstrations
+from t2t.templates.few_shot import (
+    choose_demonstrations,
+    keep_demonstrations,
+    with_demonstrations,
+    without_query,
+)
 from t2t.templates.template import RenderedExample
 
 
@@ -48,6 +53,15 @@ def test_too_small_a_pool_is_an_error():
     with pytest.raises(DataError) as caught:
         choose_demonstrations([], example_id="", shots=1, seed=0)
     assert str(caught.value) == "1 demonstrations asked for, but only 0 rows to choose from"
+
+
+def test_what_asks_the_query_is_told_by_its_choices_too():
+    def which(*choices: str, example_id: str) -> RenderedExample:
+        return RenderedExample("Which is right?", "a", choices, (choices[0],), "blimp", "t", example_id)
+
+    other = which("c", "d", example_id="train:1")
+    pool = [which("a", "b", example_id="train:0"), other, example(1)]
+    assert without_query(pool, which("a", "b", example_id="row:0")) == [other, example(1)]
 
 
 def test_demonstrations_stand_before_the_query():
