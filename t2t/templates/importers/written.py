@@ -95,6 +95,7 @@ def write_tasks(tasks: Iterable[dict[str, Any]], out: str | Path, *, force: bool
 
 
 _NOT_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+_LINE_ENDS_OF_YAML = "[\x85\u2028\u2029]"  # which a block would not keep apart from ours
 
 
 class _Dumper(yaml.SafeDumper):
@@ -103,7 +104,8 @@ class _Dumper(yaml.SafeDumper):
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     is_key = re.fullmatch(r"[a-z]+(_[a-z]+)*", text) and text not in _NOT_WORDS
-    style = "|" if "\n" in text else None if is_key else '"'
+    is_block = "\n" in text and not re.search(_LINE_ENDS_OF_YAML, text)
+    style = "|" if is_block else None if is_key else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

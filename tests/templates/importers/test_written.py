@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from t2t.errors import T2TError
@@ -43,6 +43,8 @@ def test_a_task_that_does_not_read_back_is_not_written(tmp_path):
     assert not (tmp_path / "toys").exists()
 
 
+@example(text="\n\x85")
+@example(text="a\n\u2028b\u2029")
 @given(text=st.text(min_size=1))
 def test_any_text_survives_being_written(text):
     # YAML has no way to hold a lone surrogate, and neither has UTF-8.
