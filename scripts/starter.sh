@@ -7,7 +7,7 @@
 # any time, but remove that folder after a change of the recipe, with which nothing there is compared. About
 # thirteen hours on two CPU cores.
 #
-# SMOKE=folder goes through the same steps with a tiny model in about a minute: it works in that folder, which is
+# SMOKE=folder goes through the same steps with a tiny model in two minutes: it works in that folder, which is
 # a new one or that of an earlier smoke run, writes model and card there, and leaves t2t/starter/ alone.
 set -euo pipefail
 : "${CORPUS:?set CORPUS to the folder of corpus files}" "${T2T_DATA:?set T2T_DATA to the folder of task data}"
@@ -148,7 +148,8 @@ train finetune "$run/train-sni-more" scripts/starter_sni.yaml "model.init_from=$
 train finetune "$run/train-sni-last" scripts/starter_sni.yaml "model.init_from=$run/train-sni-more/model" "$sni_dirs" \
     seed=2 training.num_steps=3200 optim.lr=0.01 "mixture.weights={rules: 0.25}" \
     'mixture.templates={"task*": [definition and examples]}'
-# Three more from there, two of them with other examples in each prompt; the mean of all answers better than each.
+# Three more from there, two of them with other examples in each prompt. The mean of the first two answers better
+# than each, and that of all three better still.
 train finetune "$run/train-sni-a" scripts/starter_sni.yaml "model.init_from=$run/train-sni-last/model" "$sni_dirs" \
     seed=3 training.num_steps=5000 optim.lr=0.01 "mixture.weights={rules: 0.25}" \
     'mixture.templates={"task*": [definition and examples]}'

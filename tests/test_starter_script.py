@@ -1,6 +1,6 @@
 """scripts/starter.sh, from data to card, on data of a few rows: the sample rows of the shipped tasks.
 
-It takes a minute, and runs with the fast tests all the same: nothing else goes through the whole script.
+It takes two minutes, and runs with the fast tests all the same: nothing else goes through the whole script.
 """
 
 import gzip

@@ -98,7 +98,10 @@ def serve(
 
 @contextmanager
 def _no_proxy(host: str) -> Iterator[None]:
-    """Gradio asks its own page whether it is up; a proxy for the web does not know it."""
+    """Gradio asks its own page whether it is up, of which a proxy for the web does not know.
+
+    The process's environment says so meanwhile.
+    """
     before = {name: os.environ.get(name) for name in ("no_proxy", "NO_PROXY")}
     own = ["localhost", "127.0.0.1", host.strip("[]")]
     try:
@@ -108,7 +111,7 @@ def _no_proxy(host: str) -> Iterator[None]:
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)  # on Windows both are one variable
             else:
                 os.environ[name] = value
 

@@ -83,7 +83,8 @@ class TaskAnswer:
 
     Attributes:
         references: none where the row was edited or has no label.
-        label: the task's label that the template words like this; None of an answer that is no label.
+        label: of several templates' answers, the task's label that the template words like this; None where
+            there is none, or more than one.
     """
 
     prediction: t2t.Prediction
@@ -219,6 +220,15 @@ def row_fields(file: t2t.TaskFile, choice: Choice) -> dict[str, str]:
     }
 
 
+def typed_texts(shown: Mapping[str, str], texts: Iterable[str | None]) -> dict[str, str]:
+    """The fields whose text is not the one that they were shown with, in that order."""
+    return {
+        name: text
+        for (name, before), text in zip(shown.items(), texts, strict=False)
+        if text is not None and _one_newline(text) != _one_newline(before)
+    }
+
+
 def field_text(value: object) -> str:
     """A column's value for editing: a text as it is, a list of lines one per line, anything else as JSON.
 
@@ -305,7 +315,7 @@ def render_source(query: Query, shots: Shots) -> str:
         [(query.example_id, query.row)],
         templates=[query.template],
         shots=shots.number,
-        demonstrations=sample_rows(query.file) if shots.number else None,
+        demonstrations=sample_rows(query.file),
         seed=shots.seed,
     )
     return prompt.source
@@ -323,28 +333,33 @@ def answer_query(
         [(query.example_id, query.row)],
         template="all" if all_templates else query.template.name,
         shots=shots.number,
-        demonstrations=sample_rows(query.file) if shots.number else None,
+        demonstrations=sample_rows(query.file),
         seed=shots.seed,
         length_norm=settings.length_norm,
         **settings.decoding(),
     )
     return [
-        TaskAnswer(prediction, _references(query, template), _label(query, template, prediction.text))
+        TaskAnswer(
+            prediction,
+            _references(query, template),
+            _label(query, template, prediction.text) if all_templates else None,
+        )
         for template, prediction in zip(templates, predictions, strict=True)
     ]
 
 
 def _label(query: Query, template: t2t.Template, text: str) -> str | None:
-    """The label for which the template's target is this text, if it is one."""
+    """The one label for which the template's target is this text."""
     others = {name: value for name, value in query.row.items() if name not in query.file.label_names}
+    meant = []
     for label in query.file.labels or ():
         row = query.file.context({**others, query.file.label_column: label})
         try:
             if template.render(row).target == text:
-                return label
+                meant.append(label)
         except t2t.T2TError:  # the target reads more than the label, and that is missing
             return None
-    return None
+    return meant[0] if len(meant) == 1 else None
 
 
 def _references(query: Query, template: t2t.Template) -> tuple[str, ...]:

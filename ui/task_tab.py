@@ -5,7 +5,7 @@ boxes are named and filled anew when the choice changes; what is typed shows in 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -17,8 +17,10 @@ from . import handlers, panels
 from .handlers import Choice, Settings, Shots
 from .parts import INSTANT_EVENT, MODEL_EVENT, STATE_EVENT, Answered, settings_components
 
-# What a new session says to a page that was there before it.
-LOST = t2t.T2TError("this page has lost its session, as after a new start of the server", mend="reload it")
+# What a session begins with: for a moment that of a new page, for good that of a page older than the server.
+NOTHING_OPEN = t2t.T2TError(
+    "no task is open", mend="wait a moment, or reload the page if the server was started anew meanwhile"
+)
 
 
 @dataclass(frozen=True, eq=False)  # as `Answered`
@@ -27,13 +29,13 @@ class Opened:
 
     Attributes:
         choice: None where there is none, or its file cannot be read.
-        columns: what the boxes hold, one after another.
         fault: the panel that says why there is no choice.
+        shown: the columns and texts that the boxes were filled with, of the sample row.
     """
 
     choice: Choice | None
-    columns: tuple[str, ...] = ()
-    fault: str = panels.mistake_panel(LOST)
+    fault: str = panels.EMPTY
+    shown: Mapping[str, str] = field(default_factory=dict)
 
 
 # Boxes are made in advance, and shown as far as they are needed: those that `gr.render` adds to a page
@@ -53,7 +55,7 @@ REPORT_EVERY_EDIT = """() => document.addEventListener("input", (event) => {
 def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Folders) -> None:
     """Lay out the tab and wire it to the model."""
     tasks = handlers.list_tasks(folders)
-    opened = gr.State(Opened(None))
+    opened = gr.State(Opened(None, panels.mistake_panel(NOTHING_OPEN)))
     answered = gr.State(Answered((), panels.EMPTY))  # the latest
     with gr.Row():
         task = gr.Dropdown(
@@ -110,7 +112,7 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
         try:
             file = handlers.read_task(name, folders)
         except t2t.T2TError as error:
-            return {opened: Opened(None, fault=panels.mistake_panel(error)), about: ""}
+            return {opened: Opened(None, panels.mistake_panel(error)), about: ""}
         chosen = Choice(name, file.templates[0].name)
         most = handlers.max_shots(file)
         return {
@@ -135,19 +137,19 @@ def build_task_tab(blocks: gr.Blocks, model: t2t.Text2Text, folders: handlers.Fo
             file = handlers.read_task(chosen.task, folders)
         except t2t.T2TError:  # `on_change` meets it again, and tells
             return {opened: replace(before)}
-        return open_row(file, chosen, dict(zip(before.columns, texts, strict=False)))
+        return open_row(file, chosen, handlers.typed_texts(before.shown, texts))
 
     def open_row(
-        file: t2t.TaskFile, chosen: Choice, typed: Mapping[str, str | None] | None = None
+        file: t2t.TaskFile, chosen: Choice, typed: Mapping[str, str] | None = None
     ) -> dict[Any, Any]:
         """The updates that put a sample row into the boxes; `on_change` shows what the model reads of it."""
         try:
             fields = handlers.row_fields(file, chosen)
         except t2t.T2TError:  # as above
             return {opened: Opened(chosen)}
-        kept = {name: text for name, text in (typed or {}).items() if name in fields and text is not None}
-        shown = zip(boxes, _filled_boxes(fields | kept), strict=True)
-        return {opened: Opened(chosen, tuple(fields)), **dict(shown)}
+        kept = {name: text for name, text in (typed or {}).items() if name in fields}
+        filled_boxes = zip(boxes, _filled_boxes(fields | kept), strict=True)
+        return {opened: Opened(chosen, shown=fields), **dict(filled_boxes)}
 
     def typed_query(chosen: Choice, texts: Sequence[str]) -> handlers.Query:
         """The row as it stands in the boxes."""

@@ -36,6 +36,7 @@ _WITHOUT_SPACES = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     r"\uff66-\uff9f\U00020000-\U0003ffff]"
 )
+_MARKS_OF_THESE = r"[\u3001-\u303f\uff01-\uff65\u2018-\u201d]"
 _BLEU_ORDER = 4  # the longest n-grams that BLEU counts
 
 
@@ -130,8 +131,10 @@ def _spaced(character: str) -> str:
 
 
 def _with_spaces(text: str) -> str:
-    """The text with a space on both sides of each character of a script without spaces."""
-    return _WITHOUT_SPACES.sub(r" \g<0> ", text)
+    """A text of a script without spaces, with one on both sides of each of its characters and marks."""
+    if not _WITHOUT_SPACES.search(text):
+        return text
+    return re.sub(f"{_WITHOUT_SPACES.pattern}|{_MARKS_OF_THESE}", r" \g<0> ", text)
 
 
 @lru_cache(maxsize=10_000)

@@ -80,8 +80,14 @@ def _labelled(sources: str | Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def several(given: Iterable[T], name: str) -> Iterable[T]:
     """What is given, if it can be gone through one by one. Raises: InferenceError if not."""
-    if isinstance(given, bytes | Mapping) or not isinstance(given, Iterable):
-        raise InferenceError(f"{name} are one or several, not {type(given).__name__}: {given!r:.80}")
+    try:
+        if isinstance(given, bytes | bytearray | Mapping):  # of numbers, and of keys alone
+            raise TypeError
+        iter(given)
+    except TypeError as error:
+        raise InferenceError(
+            f"{name} cannot be gone through one by one: {given!r:.80}", mend="pass a list"
+        ) from error
     return given
 
 

@@ -42,13 +42,9 @@ def task_prompts(
         shots: demonstrations in front of each source. They depend on (seed, example_id) alone, and are
             never the query itself.
         demonstrations: labelled rows to draw them from; None takes the task file's own `examples`.
-    Raises: InferenceError at once if there are fewer demonstrations than shots, or are some without shots;
-        when it gets there, for a row that is none.
+    Raises: InferenceError at once if there are fewer demonstrations than shots; when it gets there, for a row
+        that is none.
     """
-    if demonstrations is not None and not shots:
-        raise InferenceError(
-            "demonstrations are given, and no shots are asked for", mend="add shots=1, or more"
-        )
     pools: dict[str, list[RenderedExample]] = {}
     if shots:
         given = file.examples if demonstrations is None else demonstrations
@@ -75,7 +71,7 @@ def _prompt(
 ) -> Prompt:
     query = template.render_source(row, example_id=example_id)
     if shots:
-        # A row handed over by itself has no id in common with the pool: it is known by its text.
+        # A row handed over by itself has no id in common with the pool: it is known by what it asks.
         pool = without_query(pool, query)
         if len(pool) < shots:
             where = Prompt.of(query).location

@@ -179,8 +179,8 @@ class Text2Text:
 
         Args:
             dtype: store the weights as "float32" or "bfloat16"; None keeps their own.
-        Raises: ModelError for another dtype, for a folder that holds anything but a saved model, or if the
-            record of the model's training is malformed.
+        Raises: ModelError for another dtype, for a folder that holds anything but a saved model or adapter,
+            or if the record of the model's training is malformed.
         """
         record = TrainingRecord.of_models(self.places) if self.places else None
         save_model(self.model, self.tokenizer, folder, dtype=dtype, record=record)
@@ -339,7 +339,7 @@ class Text2Text:
             template: its name; None takes the task's first one; "all" gives one prediction per row and
                 template (all templates of the first row, then of the second ...), also for a single row.
             shots: demonstrations in front of each source.
-            demonstrations: labelled rows to draw these from; None takes the task file's own `examples`.
+            demonstrations: labelled rows to draw the shots from; None takes the task file's own `examples`.
             seed: of the demonstrations, and of sampling.
             length_norm: as in `rank`. All others: as in `generate`.
         Raises: TaskNotFoundError, TemplateError, and InferenceError as `rank` and `generate` do.

@@ -28,7 +28,11 @@ from t2t.tokens import load_tokenizer, looks_like_hub_id
 logger = logging.getLogger(__name__)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-SAVED = {".json", ".safetensors", ".model", ".spm", ".txt", ".jinja"}  # what the files of saved models end in
+# What stands beside the weights and the tokenizer's own files.
+SAVED = (
+    *("config.json", "generation_config.json", "training.json", "adapter_config.json", "base_model.json"),
+    *("special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "vocab.txt", "merges.txt"),
+)
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 TOKENIZERS = (
     "tokenizer.json",
@@ -118,11 +122,11 @@ def save_model(
         dtype: store the weights as "float32" or "bfloat16" (half the size); None keeps their own.
         weights: the state dict to write, where the model itself holds only slices; None takes its own.
         record: what the model has been trained on, which evaluation reads beside the weights.
-    Raises: ModelError for another dtype, or where something is that is no saved model.
+    Raises: ModelError for another dtype, or where the folder holds anything else.
     """
     stored = None if dtype is None else named_dtype(dtype, have=DTYPES)
     folder = Path(folder).resolve()
-    _check_replaceable(folder)
+    _check_replaceable(folder, tokenizer)
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     weights = model.state_dict() if weights is None else weights
@@ -152,19 +156,21 @@ def share_tensors(folder: Path, *, mode_of: str) -> None:
             path.chmod(mode)
 
 
-def _check_replaceable(folder: Path) -> None:
-    """Raises: ModelError, naming what would be lost, unless there is nothing yet or a saved model alone."""
+def _check_replaceable(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raises: ModelError, naming what would be lost, unless a saved model or adapter is all there is."""
     if not folder.exists():
         return
-    lost = [folder]
+    foreign = [folder.name]
     if folder.is_dir():
-        here = sorted(folder.iterdir())
-        is_model = any(path.name in ("config.json", "adapter_config.json") for path in here)
-        lost = [path for path in here if not (is_model and path.is_file() and path.suffix in SAVED)]
-    if lost:
+        names = {path.name for path in folder.iterdir()}
+        ours = {*SAVED, *WEIGHTS, *TOKENIZERS, *tokenizer.vocab_files_names.values()}
+        if "adapter_config.json" in names:
+            ours.add("README.md")
+        foreign = sorted(name for name in names - ours if not name.endswith(".safetensors"))
+    if foreign:
         raise ModelError(
-            f"{folder} would be replaced, and is no saved model or holds more than one",
-            have=[path.name for path in lost],
+            f"{folder} would be replaced, and holds what is no part of a model",
+            have=foreign,
             mend="name a new folder",
         )
 

@@ -21,10 +21,17 @@ from t2t.templates.template import RenderedExample
 def without_query(pool: Iterable[RenderedExample], query: RenderedExample) -> list[RenderedExample]:
     """The examples that ask something else: a row may be in a pool under another id.
 
-    Of a template that asks for one of its choices alone, all sources are the same text.
+    The source tells. But some templates ask for one of their choices alone, and then all sources are the same
+    text: of choices too, none may be the query's.
     """
-    asked = (query.source, query.answer_choices)
-    return [example for example in pool if (example.source, example.answer_choices) != asked]
+
+    def is_other(example: RenderedExample) -> bool:
+        if example.source != query.source:
+            return True
+        choices, asked = example.answer_choices, query.answer_choices
+        return choices is not None and asked is not None and not set(choices) & set(asked)
+
+    return [example for example in pool if is_other(example)]
 
 
 def choose_demonstrations(

@@ -143,11 +143,23 @@ def test_bleu_by_hand():
     assert one("bleu", "", "the cat") == 0
 
 
+@pytest.mark.parametrize(
+    ("prediction", "reference"),
+    [
+        ("我喜欢猫", "我喜欢狗"),
+        ("我喜欢ABC，猫。", "我喜欢ABC,猫。"),
+        ("他说：“你好！”，然后走了。", "他说：“你好！”，然后就走了。"),
+        ("第3章（上）讲 2.5 米", "第3章（下）讲 2.5 米"),
+    ],
+)
+def test_bleu_of_chinese_is_that_of_sacrebleu_for_chinese(prediction, reference):
+    expected = corpus_bleu([prediction], [[reference]], tokenize="zh").score
+    assert one("bleu", prediction, reference) == pytest.approx(expected, abs=1e-9)
+
+
 def test_bleu_counts_characters_where_a_script_has_no_spaces():
-    assert one("bleu", "我喜欢猫", "我喜欢猫") == pytest.approx(100)
-    # 3 of 4 characters, 2 of 3 pairs, 1 of 2 triples, and of one quadruple none, which counts as a half
-    expected = 100 * (3 / 4 * 2 / 3 * 1 / 2 * 1 / 2) ** 0.25
-    assert one("bleu", "我喜欢猫", "我喜欢狗") == pytest.approx(expected)
+    assert one("bleu", "ผมชอบแมว", "ผมชอบแมว") == pytest.approx(100)
+    assert 0 < one("bleu", "ねこがすき", "いぬがすき") < 100
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -132,6 +132,8 @@ def test_adapters_are_loaded_switched_and_merged(t5_folder, tmp_path):
     assert (model.full_name, model.places) == (str(t5_folder), (str(t5_folder),))
     assert scores(model) == pytest.approx(scores(plain))
     model.use_adapter("polite")
+    for _ in range(2):  # over itself
+        model.save(tmp_path / "adapter")
     model.merge_adapter()
     assert scores(model) == pytest.approx(polite)
     assert (model.adapters, model.full_name) == (None, f"{t5_folder} + polite")

@@ -270,19 +270,19 @@ def test_load_passes_name_device_and_dtype(t5, monkeypatch):
         ),
         (
             lambda model: model.generate(None),
-            "sources are one or several, not NoneType: None",
+            "sources cannot be gone through one by one: None\n  mend:  pass a list",
         ),
         (
             lambda model: model.score(b"one", b"two"),
-            "targets are one or several, not bytes: b'two'",
+            "targets cannot be gone through one by one: b'two'\n  mend:  pass a list",
         ),
         (
             lambda model: model.rank("Which?", None),
-            "answer_choices are one or several, not NoneType: None",
+            "answer_choices cannot be gone through one by one: None\n  mend:  pass a list",
         ),
         (
             lambda model: model.answer(None),
-            "examples are one or several, not NoneType: None",
+            "examples cannot be gone through one by one: None\n  mend:  pass a list",
         ),
         (
             lambda model: model.rank("Which?", "yes"),

@@ -157,16 +157,17 @@ def test_saving_deletes_nothing_but_an_older_model(checkpoint, tokenizer):
     save_model(tiny_t5(), tokenizer, checkpoint.with_name("new"))
     project = checkpoint.parent
     (checkpoint / "README.md").write_text("what it is for")
+    (checkpoint / "thesis.txt").write_text("what it was for")
     (checkpoint / ".git").mkdir()
     for folder, lost in (
-        (checkpoint, ".git, README.md"),
+        (checkpoint, ".git, README.md, thesis.txt"),
         (project, "model, new"),
         (checkpoint / "README.md", "README.md"),
     ):
         with pytest.raises(ModelError) as raised:
             save_model(tiny_t5(), tokenizer, folder)
         assert str(raised.value) == (
-            f"{folder} would be replaced, and is no saved model or holds more than one\n"
+            f"{folder} would be replaced, and holds what is no part of a model\n"
             f"  have:  {lost}\n"
             "  mend:  name a new folder"
         )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,8 +62,9 @@ def test_what_asks_the_query_is_told_by_its_choices_too():
         return RenderedExample("Which is right?", "a", choices, (choices[0],), "blimp", "t", example_id)
 
     other = which("c", "d", example_id="train:1")
-    pool = [which("a", "b", example_id="train:0"), other, example(1)]
+    pool = [which("a", "b", example_id="train:0"), which("b", "a", example_id="train:2"), other, example(1)]
     assert without_query(pool, which("a", "b", example_id="row:0")) == [other, example(1)]
+    assert without_query([example(1), example(2)], replace(example(1), example_id="row:0")) == [example(2)]
 
 
 def test_demonstrations_stand_before_the_query():

@@ -399,11 +399,19 @@ def test_what_is_typed_stays_under_another_template(task_page):
     expect(source_of(task_page)).to_have_value("Hail all day. Is that nice or nasty?")
 
 
+def test_a_sample_row_that_changed_meanwhile_is_shown(task_page, tasks_folder):
+    with rewritten(
+        tasks_folder / "talk" / "weather.yaml", WEATHER.replace("The sun shines.", "Snow at last.")
+    ):
+        choose_template(task_page, "stay at home")
+        expect(source_of(task_page)).to_have_value("Riga: Snow at last. Shall we stay at home?")
+
+
 @pytest.mark.parametrize("button", ["#task-answer", "#task-another"])
 def test_a_page_that_outlives_its_session_says_so(task_page, blocks, button):
     blocks.state_holder.session_data.clear()  # as after a new start
     task_page.locator(button).click()
-    expect(task_page.get_by_role("alert")).to_contain_text("This page has lost its session")
+    expect(task_page.get_by_role("alert")).to_contain_text("reload the page if the server was started anew")
     open_task(task_page, "options")
     expect(source_of(task_page)).to_have_value("He drops the ball. Where does it go?")
 

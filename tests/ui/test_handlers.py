@@ -279,6 +279,20 @@ def test_a_comparison_counts_labels_however_they_are_worded(ui, handlers, mood, 
     assert "2 of 3 templates answer “happy”." in ui.panels.comparison_panel(answers)
 
 
+def test_a_wording_of_two_labels_says_neither(handlers, toy_tasks_dir, tiny_model):
+    path = toy_tasks_dir / "mood" / "toy_mood.yaml"
+    text = path.read_text(encoding="utf-8").replace("[label]", "[label % 2]")
+    text = text.replace("labels: [happy, sad]", "labels: [happy, sad, glad, low]")
+    text = text.replace("choices: [happy, sad]", "choices: \"{{ ['happy', 'sad'] }}\"")
+    text = text.replace('choices: ["yes", "no"]', "choices: \"{{ ['yes', 'no'] }}\"")
+    path.write_text(text, encoding="utf-8")
+    query = handlers.make_query(t2t.TaskFile.read(path), handlers.Choice("toy_mood", "good day"))
+    answers = handlers.answer_query(
+        tiny_model, query, handlers.Shots(), handlers.Settings(), all_templates=True
+    )
+    assert [answer.label for answer in answers] == [None, None, None]
+
+
 def test_a_choice_that_is_too_long_to_rank_is_a_mistake(handlers, mood, tiny_model):
     message = failure(
         handlers.answer_prompt, tiny_model, "Which?", "yes\n" + "no " * 1000, handlers.Settings()
