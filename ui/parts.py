@@ -14,8 +14,9 @@ EVENT: dict[str, Any] = {"trigger_mode": "always_last", "api_visibility": "priva
 MODEL_EVENT = {**EVENT, "concurrency_id": "model", "concurrency_limit": 1}
 # Renderings take milliseconds: they neither wait for the model nor blink.
 INSTANT_EVENT = {**EVENT, "queue": False, "show_progress": "hidden"}
-# Only an event of the queue tells the page of the states that it changed.
-STATE_EVENT = {**EVENT, "concurrency_limit": None, "show_progress": "hidden"}
+# Only an event of the queue tells the page of the states that it changed. One comes after the other: of two
+# at once, the later to end would undo what the other changed.
+STATE_EVENT = {**EVENT, "concurrency_id": "state", "concurrency_limit": 1, "show_progress": "hidden"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -484,6 +484,20 @@ def test_a_row_opened_while_an_edit_is_rendered_is_what_the_model_reads(ui, task
     expect(source_of(task_page)).to_have_value("Hail all day. Is that nice or nasty?")
 
 
+def test_a_row_opened_while_a_template_is_comes_after_it(ui, task_page, monkeypatch):
+    row_fields = ui.handlers.row_fields
+
+    def open_template_slowly(file, choice):
+        if choice == ui.handlers.Choice("weather", "stay at home", row=0):
+            time.sleep(0.5)  # so that the other event could overtake this one
+        return row_fields(file, choice)
+
+    monkeypatch.setattr(ui.handlers, "row_fields", open_template_slowly)
+    choose_template(task_page, "stay at home")
+    task_page.locator("#task-another").click()
+    expect(source_of(task_page)).to_have_value("Oslo: Hail all day. Shall we stay at home?")
+
+
 def test_an_edit_taken_back_brings_its_answer_back(task_page):
     field = task_page.locator("#task-fields textarea")
     task_page.locator("#task-answer").click()
