@@ -221,7 +221,7 @@ def row_fields(file: t2t.TaskFile, choice: Choice) -> dict[str, str]:
 
 
 def typed_texts(shown: Mapping[str, str], texts: Iterable[str | None]) -> dict[str, str]:
-    """The fields whose text is not the one that they were shown with, in that order."""
+    """The fields whose text, in their order, is not the one that they were shown with."""
     return {
         name: text
         for (name, before), text in zip(shown.items(), texts, strict=False)
@@ -327,7 +327,8 @@ def answer_query(
     """One answer from the query's template, or one from each of the task's. Raises: T2TError."""
     templates = query.file.templates if all_templates else (query.template,)
     for template in templates:
-        check_lengths(template.render_source(query.row).answer_choices or ())
+        rendered = template.render_source(query.row, example_id=query.example_id)
+        check_lengths(rendered.answer_choices or ())
     predictions: Iterable[t2t.Prediction] = model.run(
         query.file,
         [(query.example_id, query.row)],

@@ -49,6 +49,12 @@ def target_prompts(sources: str | Iterable[str], targets: str | Iterable[str]) -
     )
 
 
+def example_prompts(examples: RenderedExample | Iterable[RenderedExample]) -> Iterator[Prompt]:
+    """Prompts of examples, with their choices."""
+    each = [examples] if isinstance(examples, RenderedExample) else several(examples, "examples")
+    return map(Prompt.of, each)
+
+
 def shaped_like(given: object, answers: Iterator[T]) -> T | list[T] | Iterator[T]:
     """One answer for one text, row or example, a list for a list or tuple, else the iterator itself."""
     if isinstance(given, str | Mapping | RenderedExample):

@@ -105,10 +105,9 @@ def check_choices(choices: Sequence[str], location: Location) -> None:
     """Raises: InferenceError unless they are at least one text, none empty, none there twice."""
     if not choices:
         raise InferenceError("there are no answer choices", where=location, mend="give at least one")
-    for choice in choices:
-        check_text(choice, "an answer choice", location)
     seen: set[str] = set()
     for choice in choices:
+        check_text(choice, "an answer choice", location)
         if choice in seen:
             raise InferenceError(f"an answer choice is there twice: {choice!r}", where=location)
         seen.add(choice)

@@ -30,14 +30,14 @@ from t2t.inference.answering import Answering
 from t2t.inference.generate import Decoding
 from t2t.inference.inputs import (
     choice_prompts,
+    example_prompts,
     is_list,
-    several,
     shaped_like,
     source_prompts,
     target_prompts,
 )
 from t2t.inference.options import AnswerOptions, GenerateOptions, RankOptions, RunOptions, SourceOptions
-from t2t.inference.prompts import Prediction, Prompt
+from t2t.inference.prompts import Prediction
 from t2t.inference.rank import LengthNorm
 from t2t.inference.task_prompts import ALL, Row, Rows, choose_templates, task_prompts
 from t2t.model.adapters import Adapters, AnyAdapter, adapters_of, load_adapters, named_adapters
@@ -399,9 +399,7 @@ class Text2Text:
             length_norm=length_norm,
             decoding=Decoding(max_new_tokens, num_beams, temperature, top_p, seed),
         )
-        each = [examples] if isinstance(examples, RenderedExample) else several(examples, "examples")
-        answers = answering.stream(map(Prompt.of, each), at_once=is_list(examples))
-        return shaped_like(examples, answers)
+        return shaped_like(examples, answering.stream(example_prompts(examples), at_once=is_list(examples)))
 
     def _answering(self, max_source_len: int | None, batch_size: int, **options: Any) -> Answering:
         return Answering(
